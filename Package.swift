@@ -1,0 +1,98 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every target. `scripts/test` sets SLUICE_STRICT, so that warnings are errors there and
+/// never in a package that depends on Sluice.
+let strict: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + (Context.environment["SLUICE_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)])
+
+/// `Span`-returning members need the feature in the module that declares them, not in those that call them.
+let lifetimes: [SwiftSetting] = strict + [.enableExperimentalFeature("Lifetimes")]
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+func library(
+    _ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = strict
+) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func worker(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies + ["WorkerRuntime", "DataProcessing"],
+        path: "Workers/\(name)", swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "Sluice",
+    products: [
+        .executable(name: "sluice", targets: ["sluice"]),
+        .executable(name: "sluice-worker", targets: ["SluiceWorker"]),
+        .library(
+            name: "Sluice", targets: ["ControllerRuntime", "Endpoints", "NDArrays", "Statistics", "Journal"]),
+        .library(
+            name: "SluiceProcessing",
+            targets: ["WorkerRuntime", "DataProcessing", "Processors", "NDArrays", "Statistics", "TIFF"]),
+        .library(name: "SluiceTesting", targets: ["ProcessorTesting"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // Layer 0
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
+        library("NDArrays", ["CLinux"], settings: lifetimes),
+        library("Statistics"),
+        library("Journal"),
+        // Layer 1
+        library("Wire", ["CLinux"]),
+        library("TIFF", ["NDArrays", "CTIFF", "CLinux"]),
+        library("DataProcessing", ["NDArrays", "Statistics", logging], settings: lifetimes),
+        // Layer 2
+        library("FrameReaders", ["NDArrays", "TIFF"]),
+        library("Processors", ["DataProcessing", "NDArrays", "Statistics", "TIFF"]),
+        library("WorkerProtocol", ["Wire", "NDArrays", "Statistics"]),
+        library("Pipes", ["CLinux"]),
+        // Layer 3
+        library(
+            "WorkerRuntime",
+            [
+                "DataProcessing", "FrameReaders", "WorkerProtocol", "Pipes", "Wire", "NDArrays", "Statistics",
+                "CLinux", logging,
+            ]),
+        library(
+            "ControllerRuntime",
+            ["WorkerProtocol", "Pipes", "Wire", "Statistics", "Journal", "NDArrays", "CLinux", logging]),
+        library("Endpoints", ["FrameReaders", "TIFF", "ControllerRuntime", "NDArrays"]),
+        // Layer 4
+        library(
+            "Commands",
+            [
+                "ControllerRuntime", "Endpoints", "WorkerProtocol", "NDArrays", "Statistics", "Journal", "TIFF",
+                "Pipes", arguments, yaml, logging,
+            ]),
+        .executableTarget(name: "sluice", dependencies: ["Commands"], swiftSettings: strict),
+        // Worker executables
+        worker("SluiceWorker", ["Processors"]),
+        worker("ExampleWorker", ["Processors", "NDArrays"]),
+        worker("FaultyWorker", ["Processors", "NDArrays"]),
+        // For processor authors
+        library("ProcessorTesting", ["DataProcessing", "NDArrays", "Statistics"]),
+        // Tests
+        tests("TidyTests", []),
+    ]
+)
