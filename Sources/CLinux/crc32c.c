@@ -1,6 +1,7 @@
-// CRC32C (Castagnoli, reflected polynomial 0x82F63B78). The instruction has a latency of three cycles
-// and a throughput of one, so three streams side by side keep it busy; their checksums are joined by
-// multiplication with a power of x modulo the polynomial, which is linear and so four table lookups.
+// CRC32C (Castagnoli, reflected polynomial 0x82F63B78). The instruction has a latency of three
+// cycles and a throughput of one, so three streams side by side keep it busy; their checksums are
+// joined by multiplication with a power of x modulo the polynomial, which is linear and so four
+// table lookups.
 #include "CLinux.h"
 
 #include <string.h>
@@ -70,7 +71,7 @@ static int machine_has_it(void) { return (getauxval(AT_HWCAP) & (1ul << 7)) != 0
 static int hardware;
 
 #ifdef HARDWARE
-// Bytes of one of the three streams. Two sizes: long buffers pay the joining rarely, middling ones gain too.
+// Bytes of one of the three streams: long buffers pay the joining rarely, middling ones gain too.
 enum { long_stream = 8192, short_stream = 256 };
 
 // Joining tables: shift_*[k][b] = (b << 8k) * x^(8 * stream), so that a shift is four lookups.
@@ -78,7 +79,8 @@ static uint32_t shift_long[4][256];
 static uint32_t shift_short[4][256];
 
 static uint32_t shifted(uint32_t table[4][256], uint32_t crc) {
-    return table[0][crc & 255] ^ table[1][crc >> 8 & 255] ^ table[2][crc >> 16 & 255] ^ table[3][crc >> 24];
+    return table[0][crc & 255] ^ table[1][crc >> 8 & 255] ^ table[2][crc >> 16 & 255]
+           ^ table[3][crc >> 24];
 }
 
 HARDWARE static inline uint64_t load(const uint8_t *p) {

@@ -18,7 +18,9 @@
 
 // MARK: - The calling process and thread
 
-int cl_set_parent_death_signal(int signal) { return prctl(PR_SET_PDEATHSIG, (unsigned long)signal); }
+int cl_set_parent_death_signal(int signal) {
+    return prctl(PR_SET_PDEATHSIG, (unsigned long)signal);
+}
 
 int cl_get_parent_death_signal(void) {
     int signal = 0;
@@ -42,9 +44,13 @@ int cl_set_thread_processor(int processor) {
 
 // MARK: - Memory files
 
-int cl_memfd_create(const char *name) { return memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING); }
+int cl_memfd_create(const char *name) {
+    return memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
 
-int cl_add_seals(int descriptor, unsigned seals) { return fcntl(descriptor, F_ADD_SEALS, (int)seals); }
+int cl_add_seals(int descriptor, unsigned seals) {
+    return fcntl(descriptor, F_ADD_SEALS, (int)seals);
+}
 
 int cl_get_seals(int descriptor) { return fcntl(descriptor, F_GET_SEALS); }
 
@@ -72,7 +78,9 @@ int cl_get_pipe_capacity(int descriptor) { return fcntl(descriptor, F_GETPIPE_SZ
 
 int cl_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
-int cl_duplicate(int descriptor, int minimum) { return fcntl(descriptor, F_DUPFD_CLOEXEC, minimum); }
+int cl_duplicate(int descriptor, int minimum) {
+    return fcntl(descriptor, F_DUPFD_CLOEXEC, minimum);
+}
 
 int cl_set_nonblocking(int descriptor, int on) {
     int flags = fcntl(descriptor, F_GETFL);
@@ -135,8 +143,9 @@ int cl_pidfd_send_signal(int pidfd, int signal) {
 
 int cl_wait_pidfd(int pidfd, int no_hang, cl_wait_result *result) {
     siginfo_t info;
-    memset(&info, 0, sizeof info);  // with WNOHANG and nothing to report, pid stays 0 (man 2 waitid)
-    int answer = waitid((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, &info, WEXITED | (no_hang ? WNOHANG : 0));
+    memset(&info, 0, sizeof info);  // with WNOHANG and nothing to report pid stays 0 (man 2 waitid)
+    int options = WEXITED | (no_hang ? WNOHANG : 0);
+    int answer = waitid((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, &info, options);
     *result = (cl_wait_result){.pid = info.si_pid, .code = info.si_code, .status = info.si_status};
     return answer;
 }

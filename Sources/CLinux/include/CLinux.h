@@ -1,7 +1,7 @@
 // Linux calls that Swift's Glibc module does not offer: variadic ones, those behind _GNU_SOURCE,
 // and the checksum that needs a machine instruction. Everything is prefixed `cl_`.
 //
-// Unless a comment says otherwise a function returns what the system call returns: -1 with errno set.
+// Unless told otherwise a function returns what the system call does: -1 with errno set.
 #ifndef SLUICE_CLINUX_H
 #define SLUICE_CLINUX_H
 
@@ -116,7 +116,7 @@ int cl_epoll_add(int epoll, int descriptor, uint32_t events, uint64_t token);
 int cl_epoll_modify(int epoll, int descriptor, uint32_t events, uint64_t token);
 int cl_epoll_remove(int epoll, int descriptor);
 
-/// Waits for at most `timeout_milliseconds` (-1: without end) and fills `events`, at most 64 a call.
+/// Waits for at most `timeout_milliseconds` (-1: no end) and fills `events`, at most 64 a call.
 int cl_epoll_wait(int epoll, cl_epoll_event *events, int capacity, int timeout_milliseconds);
 
 // MARK: - Processes
@@ -134,7 +134,7 @@ typedef struct {
     int32_t status;  // exit code or signal
 } cl_wait_result;
 
-/// Waits for and reaps the process of a pidfd; with `no_hang` it returns at once, pid 0 while it runs.
+/// Waits for and reaps the process of a pidfd; with `no_hang` it returns at once (pid 0: it runs).
 int cl_wait_pidfd(int pidfd, int no_hang, cl_wait_result *result);
 
 /// Asks posix_spawn to close every descriptor from `first` up in the child; returns an errno value.
