@@ -70,6 +70,7 @@ extension FrameKey: Comparable {
 extension FrameKey: CustomStringConvertible {
     /// The text form.
     public var description: String {
-        branch == 0 ? "\(frameId)" : ([String(frameId)] + path.map(String.init)).joined(separator: "/")
+        branch == 0
+            ? "\(frameId)" : ([String(frameId)] + path.map(String.init)).joined(separator: "/")
     }
 }

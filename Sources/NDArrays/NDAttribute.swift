@@ -55,6 +55,9 @@ public struct NDAttributes: Sendable, Hashable, RandomAccessCollection {
     /// The attribute called `name`, nil when there is none.
     public subscript(name: String) -> NDAttribute? { list.first { $0.name == name } }
 
+    /// Makes room for `count` attributes.
+    package mutating func reserveCapacity(_ count: Int) { list.reserveCapacity(count) }
+
     /// Adds `attribute`, or replaces the one of the same name in its place.
     public mutating func set(_ attribute: NDAttribute) {
         if let position = list.firstIndex(where: { $0.name == attribute.name }) {

@@ -118,6 +118,13 @@ public struct Structure: Sendable, Hashable {
         for (name, value) in pairs { self[name] = value }
     }
 
+    /// A structure of these fields in this order, nil when a name comes twice. Takes time
+    /// proportional to the number of fields.
+    public init?(uniqueFields fields: [Field]) {
+        guard Set(fields.map(\.name)).count == fields.count else { return nil }
+        self.fields = fields
+    }
+
     /// The value called `name`, nil when there is none; setting nil removes the field.
     public subscript(name: String) -> StructureValue? {
         get { fields.first { $0.name == name }?.value }

@@ -1,0 +1,163 @@
+package import NDArrays
+package import Wire
+
+/// One processor of a chain with its settings.
+package struct ProcessorSpecification: Sendable, Hashable {
+    /// Class name.
+    package var name: String
+    /// Settings as the user gave them; texts are parsed by the worker, by the setting's kind.
+    package var settings: Structure
+
+    /// A processor with its settings.
+    package init(name: String, settings: Structure = Structure()) {
+        self.name = name
+        self.settings = settings
+    }
+}
+
+/// Make a chain of processors with version `configurationVersion` of their configuration and start it.
+package struct StartCommand: Sendable, Hashable {
+    /// The version that the settings are; frames are stamped with versions.
+    package var configurationVersion: UInt64
+    /// The chain in order.
+    package var processors: [ProcessorSpecification]
+
+    /// A chain to start.
+    package init(configurationVersion: UInt64, processors: [ProcessorSpecification]) {
+        self.configurationVersion = configurationVersion
+        self.processors = processors
+    }
+
+    /// Writes the body of a `start`.
+    package func write(to writer: inout ByteWriter) {
+        writer.writeUInt64(configurationVersion)
+        writer.writeCount(processors.count)
+        for processor in processors {
+            writer.writeText(processor.name)
+            writer.writeStructure(processor.settings)
+        }
+    }
+
+    /// Reads the body of a `start`.
+    package init(from reader: inout ByteReader) throws(WireError) {
+        configurationVersion = try reader.readUInt64()
+        let count = try reader.readCount(
+            elementByteCount: 8, maximum: ProtocolLimits.maximumProcessorCount,
+            field: "processor count")
+        processors = []
+        for _ in 0..<count {
+            let name = try reader.readName()
+            processors.append(
+                ProcessorSpecification(name: name, settings: try reader.readStructure()))
+        }
+        try reader.finish()
+    }
+}
+
+/// One step of a change of configuration.
+package struct ConfigureCommand: Sendable, Hashable {
+    /// The step.
+    package enum Phase: UInt8, Sendable {
+        /// Validate the change and keep it under its version; frames of that version apply it.
+        case prepare = 0
+        /// Forget the prepared version: somebody refused it.
+        case abandon = 1
+    }
+
+    /// The version that the change makes.
+    package var version: UInt64
+    /// The version that it changes.
+    package var baseVersion: UInt64
+    /// The step.
+    package var phase: Phase
+    /// Place of the processor in the chain, from 0.
+    package var processorIndex: UInt32
+    /// The settings that change.
+    package var changes: Structure
+
+    /// A step of the change to `version`.
+    package init(
+        version: UInt64, baseVersion: UInt64, phase: Phase, processorIndex: UInt32,
+        changes: Structure = Structure()
+    ) {
+        self.version = version
+        self.baseVersion = baseVersion
+        self.phase = phase
+        self.processorIndex = processorIndex
+        self.changes = changes
+    }
+
+    /// Writes the body of a `configure`.
+    package func write(to writer: inout ByteWriter) {
+        writer.writeUInt64(version)
+        writer.writeUInt64(baseVersion)
+        writer.writeUInt8(phase.rawValue)
+        writer.writeUInt32(processorIndex)
+        writer.writeStructure(changes)
+    }
+
+    /// Reads the body of a `configure`.
+    package init(from reader: inout ByteReader) throws(WireError) {
+        version = try reader.readUInt64()
+        baseVersion = try reader.readUInt64()
+        let code = try reader.readUInt8()
+        guard let phase = Phase(rawValue: code) else {
+            throw reader.error(.unknownValue(field: "configure phase", value: UInt64(code)))
+        }
+        self.phase = phase
+        processorIndex = try reader.readUInt32()
+        changes = try reader.readStructure()
+        try reader.finish()
+    }
+}
+
+/// Process one frame. The request id of the message names the dispatch and comes back with the result.
+package struct ProcessCommand: Sendable, Hashable {
+    /// Which frame of the run.
+    package var key: FrameKey
+    /// The configuration that it must see.
+    package var configurationVersion: UInt64
+    /// How often it was given to a worker before, 0 the first time.
+    package var attempt: UInt32
+    /// Slots of the stage's output pool that the worker may fill for this frame.
+    package var leasedSlots: [UInt32]
+    /// The frame.
+    package var frame: FrameDescriptor
+
+    /// A frame to process.
+    package init(
+        key: FrameKey, configurationVersion: UInt64, attempt: UInt32 = 0,
+        leasedSlots: [UInt32] = [],
+        frame: FrameDescriptor
+    ) {
+        self.key = key
+        self.configurationVersion = configurationVersion
+        self.attempt = attempt
+        self.leasedSlots = leasedSlots
+        self.frame = frame
+    }
+
+    /// Writes the body of a `process`.
+    package func write(to writer: inout ByteWriter) {
+        writer.writeUInt64(key.frameId)
+        writer.writeUInt64(key.branch)
+        writer.writeUInt64(configurationVersion)
+        writer.writeUInt32(attempt)
+        writer.writeCount(leasedSlots.count)
+        for slot in leasedSlots { writer.writeUInt32(slot) }
+        frame.write(to: &writer)
+    }
+
+    /// Reads the body of a `process`.
+    package init(from reader: inout ByteReader) throws(WireError) {
+        key = FrameKey(frameId: try reader.readUInt64(), branch: try reader.readUInt64())
+        configurationVersion = try reader.readUInt64()
+        attempt = try reader.readUInt32()
+        let count = try reader.readCount(
+            elementByteCount: 4, maximum: ProtocolLimits.maximumOutputCount, field: "lease count")
+        leasedSlots = []
+        for _ in 0..<count { leasedSlots.append(try reader.readUInt32()) }
+        frame = try FrameDescriptor(from: &reader)
+        try reader.finish()
+    }
+}

@@ -1,0 +1,196 @@
+package import Wire
+
+/// The version of the protocol that this code speaks; see `Docs/WireProtocol.md`.
+package enum ProtocolVersion {
+    /// The only version so far.
+    package static let current: UInt16 = 1
+}
+
+/// A pool of slots that a worker inherits as a descriptor.
+package struct PoolDescription: Sendable, Hashable {
+    /// The number by which frame locations name the pool.
+    package var poolId: UInt16
+    /// The inherited descriptor's number in the worker.
+    package var descriptor: UInt32
+    /// Whether the worker may write: its output pool; input pools are inherited read-only.
+    package var isWritable: Bool
+    /// Bytes from one slot to the next; a multiple of the page size.
+    package var slotByteCount: UInt64
+    /// Number of slots.
+    package var slotCount: UInt32
+
+    /// A pool of `slotCount` slots.
+    package init(
+        poolId: UInt16, descriptor: UInt32, isWritable: Bool, slotByteCount: UInt64,
+        slotCount: UInt32
+    ) {
+        self.poolId = poolId
+        self.descriptor = descriptor
+        self.isWritable = isWritable
+        self.slotByteCount = slotByteCount
+        self.slotCount = slotCount
+    }
+}
+
+/// The first message to a worker.
+package struct Hello: Sendable, Hashable {
+    /// Number that stands for "no descriptor".
+    package static let noDescriptor = UInt32.max
+
+    /// The oldest and the newest version that the controller speaks.
+    package var versions: ClosedRange<UInt16>
+    /// What the controller offers.
+    package var capabilities: Capabilities
+    /// Process id of the controller, compared by the worker with its parent (0: do not compare).
+    package var controllerProcessId: UInt32
+    /// Name of the run, part of the names of staged files.
+    package var runId: String
+    /// Name of the stage.
+    package var stageName: String
+    /// Place of the worker in the run, from 0.
+    package var workerId: UInt32
+    /// How many workers had this place before.
+    package var incarnation: UInt32
+    /// Whether somebody takes the outputs: if not, results carry only their number.
+    package var wantsOutputs: Bool
+    /// Names of what the stage takes frames from and gives them to, for `inputChannel` and `outputChannel`.
+    package var inputChannel: String
+    package var outputChannel: String
+    /// Lowest level of log lines on standard error: `trace` … `critical`.
+    package var logLevel: String
+    /// Descriptor of the status page, `noDescriptor` when there is none.
+    package var statusDescriptor: UInt32
+    /// The pools; the one that is writable is for outputs.
+    package var pools: [PoolDescription]
+
+    /// A greeting with these facts.
+    package init(
+        versions: ClosedRange<UInt16> = ProtocolVersion.current...ProtocolVersion.current,
+        capabilities: Capabilities = [], controllerProcessId: UInt32 = 0, runId: String = "",
+        stageName: String = "", workerId: UInt32 = 0, incarnation: UInt32 = 0,
+        wantsOutputs: Bool = false, inputChannel: String = "", outputChannel: String = "",
+        logLevel: String = "info", statusDescriptor: UInt32 = noDescriptor,
+        pools: [PoolDescription] = []
+    ) {
+        self.versions = versions
+        self.capabilities = capabilities
+        self.controllerProcessId = controllerProcessId
+        self.runId = runId
+        self.stageName = stageName
+        self.workerId = workerId
+        self.incarnation = incarnation
+        self.wantsOutputs = wantsOutputs
+        self.inputChannel = inputChannel
+        self.outputChannel = outputChannel
+        self.logLevel = logLevel
+        self.statusDescriptor = statusDescriptor
+        self.pools = pools
+    }
+
+    /// Writes the body of a `hello`.
+    package func write(to writer: inout ByteWriter) {
+        writer.writeUInt16(versions.lowerBound)
+        writer.writeUInt16(versions.upperBound)
+        writer.writeUInt64(capabilities.rawValue)
+        writer.writeUInt32(controllerProcessId)
+        writer.writeText(runId)
+        writer.writeText(stageName)
+        writer.writeUInt32(workerId)
+        writer.writeUInt32(incarnation)
+        writer.writeBool(wantsOutputs)
+        writer.writeText(inputChannel)
+        writer.writeText(outputChannel)
+        writer.writeText(logLevel)
+        writer.writeUInt32(statusDescriptor)
+        writer.writeCount(pools.count)
+        for pool in pools {
+            writer.writeUInt16(pool.poolId)
+            writer.writeUInt32(pool.descriptor)
+            writer.writeBool(pool.isWritable)
+            writer.writeUInt64(pool.slotByteCount)
+            writer.writeUInt32(pool.slotCount)
+        }
+    }
+
+    /// Reads the body of a `hello`.
+    package init(from reader: inout ByteReader) throws(WireError) {
+        let lowest = try reader.readUInt16()
+        let highest = try reader.readUInt16()
+        guard lowest <= highest else {
+            throw reader.error(
+                .valueOutOfRange(field: "version", value: UInt64(lowest), maximum: UInt64(highest)))
+        }
+        versions = lowest...highest
+        capabilities = Capabilities(rawValue: try reader.readUInt64())
+        controllerProcessId = try reader.readUInt32()
+        runId = try reader.readName()
+        stageName = try reader.readName()
+        workerId = try reader.readUInt32()
+        incarnation = try reader.readUInt32()
+        wantsOutputs = try reader.readBool()
+        inputChannel = try reader.readLongText()
+        outputChannel = try reader.readLongText()
+        logLevel = try reader.readName()
+        statusDescriptor = try reader.readUInt32()
+        pools = []
+        let count = try reader.readCount(
+            elementByteCount: 19, maximum: ProtocolLimits.maximumPoolCount, field: "pool count")
+        for _ in 0..<count {
+            pools.append(
+                PoolDescription(
+                    poolId: try reader.readUInt16(), descriptor: try reader.readUInt32(),
+                    isWritable: try reader.readBool(), slotByteCount: try reader.readUInt64(),
+                    slotCount: try reader.readUInt32()))
+        }
+        try reader.finish()
+    }
+}
+
+/// The worker's answer to `hello`.
+package struct Welcome: Sendable, Hashable {
+    /// The version both speak from now on, 0 when there is none in common.
+    package var version: UInt16
+    /// What the worker will use of what was offered.
+    package var capabilities: Capabilities
+    /// The worker's process id, as it sees itself.
+    package var processId: UInt32
+    /// What it is, for people and the journal: `sluice-worker 0.1 (Swift)`.
+    package var software: String
+
+    /// An answer with these facts.
+    package init(version: UInt16, capabilities: Capabilities, processId: UInt32, software: String) {
+        self.version = version
+        self.capabilities = capabilities
+        self.processId = processId
+        self.software = software
+    }
+
+    /// Writes the body of a `welcome`.
+    package func write(to writer: inout ByteWriter) {
+        writer.writeUInt16(version)
+        writer.writeUInt64(capabilities.rawValue)
+        writer.writeUInt32(processId)
+        writer.writeText(software)
+    }
+
+    /// Reads the body of a `welcome`.
+    package init(from reader: inout ByteReader) throws(WireError) {
+        version = try reader.readUInt16()
+        capabilities = Capabilities(rawValue: try reader.readUInt64())
+        processId = try reader.readUInt32()
+        software = try reader.readName()
+        try reader.finish()
+    }
+}
+
+extension ByteReader {
+    /// A short text: a name.
+    mutating func readName() throws(WireError) -> String {
+        try readText(maximumByteCount: ProtocolLimits.maximumNameByteCount, field: "name length")
+    }
+
+    /// A text for people, a path or a value.
+    mutating func readLongText() throws(WireError) -> String {
+        try readText(maximumByteCount: ProtocolLimits.maximumTextByteCount)
+    }
+}

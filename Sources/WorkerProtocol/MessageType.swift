@@ -1,0 +1,75 @@
+/// What a message is; the raw value is the header's message type. Types below 64 go to the worker,
+/// types from 64 come from it.
+package enum MessageType: UInt16, Sendable, CaseIterable {
+    /// Controller → worker, first of all: versions, capabilities, pools.
+    case hello = 1
+    /// Which processors the executable offers; answered by `description`.
+    case describe = 2
+    /// Make the processors and start them; answered by `reply`.
+    case start = 3
+    /// One step of a change of configuration; answered by `reply`.
+    case configure = 4
+    /// Process one frame; answered by `result`.
+    case process = 5
+    /// Answered by `statistics`, also while a frame is being processed.
+    case getStats = 6
+    /// Set counters to zero; answered by `reply`.
+    case resetStats = 7
+    /// Finish what was handed out, call the stop hooks, answer by `reply`, exit with 0.
+    case stop = 8
+    /// Are you there; answered by `reply`, also while a frame is being processed.
+    case ping = 9
+
+    /// The answer to `hello`.
+    case welcome = 64
+    /// The answer to `describe`.
+    case description = 65
+    /// The answer to commands that give no data: success, or a typed error.
+    case reply = 66
+    /// What became of one frame.
+    case result = 67
+    /// The answer to `getStats`.
+    case statistics = 68
+    /// Not asked for: a frame is now being processed (only without a status page).
+    case started = 69
+    /// Not asked for: a prepared configuration was applied, or could not be.
+    case configured = 70
+}
+
+/// What a side can do beyond the minimum, as a set of bits in the handshake.
+package struct Capabilities: OptionSet, Sendable, Hashable {
+    package let rawValue: UInt64
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+
+    /// Frames in shared pools; without it all pixels go inline.
+    package static let sharedPools = Capabilities(rawValue: 1 << 0)
+    /// References: the worker reads frames from files itself.
+    package static let references = Capabilities(rawValue: 1 << 1)
+    /// The worker writes to its status page instead of sending `started`.
+    package static let statusPage = Capabilities(rawValue: 1 << 2)
+    /// Files are staged and committed by the controller.
+    package static let stagedFiles = Capabilities(rawValue: 1 << 3)
+}
+
+/// Limits of the fields of messages, each far above real use and low enough that a damaged count is
+/// recognised. Reaching one is a `WireError`.
+package enum ProtocolLimits {
+    /// Bytes of a name: processor, setting, attribute, stage.
+    package static let maximumNameByteCount = 1 << 10
+    /// Bytes of a text: error reasons, attribute values, paths (PATH_MAX is 4096).
+    package static let maximumTextByteCount = 1 << 18
+    /// Attributes of one frame; areaDetector files hold at most 526.
+    package static let maximumAttributeCount = 1 << 12
+    /// Members of one structure or list.
+    package static let maximumFieldCount = 1 << 16
+    /// How deep structures and lists nest.
+    package static let maximumDepth = 16
+    /// Processors in a chain or an executable.
+    package static let maximumProcessorCount = 1 << 10
+    /// Pools that one worker maps.
+    package static let maximumPoolCount = 64
+    /// Outputs, leased slots and staged files of one frame (`FrameKey.maximumOutputCount`).
+    package static let maximumOutputCount = 1023
+    /// Statistics of one processor.
+    package static let maximumStatisticCount = 1 << 12
+}
