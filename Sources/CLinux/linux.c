@@ -153,3 +153,11 @@ int cl_wait_pidfd(int pidfd, int no_hang, cl_wait_result *result) {
 int cl_spawn_add_close_from(void *actions, int first) {
     return posix_spawn_file_actions_addclosefrom_np((posix_spawn_file_actions_t *)actions, first);
 }
+
+// MARK: - Texts of numbers
+
+const char *cl_error_text(int error_number) { return strerrordesc_np(error_number); }
+
+const char *cl_signal_name(int signal) { return sigabbrev_np(signal); }
+
+const char *cl_signal_text(int signal) { return sigdescr_np(signal); }

@@ -141,6 +141,17 @@ int cl_wait_pidfd(int pidfd, int no_hang, cl_wait_result *result);
 /// `actions` is a `posix_spawn_file_actions_t *`.
 int cl_spawn_add_close_from(void *actions, int first);
 
+// MARK: - Texts of numbers (glibc 2.32; safe in threads, never freed)
+
+/// What an errno value means, in English; NULL for an unknown one.
+const char *cl_error_text(int error_number);
+
+/// "KILL" for 9 and so on; NULL for an unknown signal.
+const char *cl_signal_name(int signal);
+
+/// What a signal means, in English; NULL for an unknown one.
+const char *cl_signal_text(int signal);
+
 // MARK: - CRC32C (Castagnoli, RFC 3720 B.4)
 
 /// The checksum of `byte_count` bytes after a part with checksum `previous` (0 to begin).
