@@ -26,7 +26,7 @@ package struct SharedRegion: ~Copyable, @unchecked Sendable {
         guard ftruncate(descriptor, rounded) == 0 else {
             throw Self.refused("sizing shared memory", rounded, closing: descriptor)
         }
-        let seals = UInt32(cl_seal_shrink.rawValue | cl_seal_grow.rawValue | cl_seal_seal.rawValue)
+        let seals = UInt32(cl_seal_shrink | cl_seal_grow | cl_seal_seal)
         guard cl_add_seals(descriptor, seals) == 0 else {
             throw Self.refused("sealing shared memory", rounded, closing: descriptor)
         }
