@@ -1,0 +1,124 @@
+public import NDArrays
+
+/// One processor of a stage with its settings.
+public struct ProcessorConfiguration: Sendable, Hashable {
+    /// Class name, as the worker executable offers it.
+    public var name: String
+    /// Settings; texts are parsed by the kind of the setting, in the worker.
+    public var settings: Structure
+
+    /// A processor with its settings.
+    public init(_ name: String, settings: Structure = Structure()) {
+        self.name = name
+        self.settings = settings
+    }
+}
+
+/// How a stage picks the worker for a frame.
+public enum DispatchPolicy: Sendable, Hashable {
+    /// The worker with the fewest frames in flight.
+    case leastLoaded
+    /// One after the other; one without credit is passed over.
+    case roundRobin
+    /// By frame id, or by the value of an attribute: equal values go to the same worker.
+    case hash(attribute: String?)
+}
+
+/// How pixels get to the workers.
+public enum PixelPlane: String, Sendable, Hashable, CaseIterable {
+    /// Through shared pools of slots.
+    case shared
+    /// Inside the messages, for where shared memory is not to be had.
+    case inline
+}
+
+/// A pool of workers with the same chain of processors.
+public struct StageConfiguration: Sendable, Hashable {
+    /// The most workers of one stage: each costs a process and three descriptors.
+    public static let maximumWorkerCount = 1024
+    /// The most frames that one worker may have in flight: they wait in its pipe, not elsewhere.
+    public static let maximumInFlight = 1024
+
+    /// Name, unique in the run.
+    public var name: String
+    /// Name of the stage whose outputs it takes; nil: the source.
+    public var from: String?
+    /// Number of worker processes.
+    public var workerCount: Int
+    /// The chain, in order.
+    public var processors: [ProcessorConfiguration]
+    /// Path of the worker executable; nil: `sluice-worker` beside the running executable or in PATH.
+    public var workerExecutable: String?
+    /// Most frames of one worker in flight.
+    public var inFlight: Int
+    /// How workers are picked.
+    public var policy: DispatchPolicy
+    /// Bytes of one output slot; 0: room for the first frame's shape in float64. Larger outputs go inline.
+    public var outputSlotByteCount: Int
+    /// Time that a worker has to be ready after it was spawned.
+    public var startTimeLimit: Duration
+    /// Time that a worker has to finish and leave after `stop`; then it is killed.
+    public var stopTimeLimit: Duration
+
+    /// A stage with the standard limits.
+    public init(
+        name: String, from: String? = nil, workerCount: Int = 1,
+        processors: [ProcessorConfiguration], workerExecutable: String? = nil, inFlight: Int = 8,
+        policy: DispatchPolicy = .leastLoaded, outputSlotByteCount: Int = 0,
+        startTimeLimit: Duration = .seconds(30), stopTimeLimit: Duration = .seconds(30)
+    ) {
+        self.name = name
+        self.from = from
+        self.workerCount = workerCount
+        self.processors = processors
+        self.workerExecutable = workerExecutable
+        self.inFlight = inFlight
+        self.policy = policy
+        self.outputSlotByteCount = outputSlotByteCount
+        self.startTimeLimit = startTimeLimit
+        self.stopTimeLimit = stopTimeLimit
+    }
+}
+
+/// Everything a run needs to know, except its source.
+public struct RunConfiguration: Sendable, Hashable {
+    /// The stages; the first takes the source's frames unless it says otherwise.
+    public var stages: [StageConfiguration]
+    /// Folder that the run leaves behind; nil: nothing is left, and nobody can ask from outside.
+    public var runDirectory: String?
+    /// The configuration as text, stored in the run directory as `configuration.yaml`.
+    public var configurationText: String
+    /// How pixels get to workers.
+    public var plane: PixelPlane
+    /// Slots of the source's pool; 0: enough for all frames in flight.
+    public var inputSlotCount: Int
+    /// Bytes of an input slot; 0: what the source says.
+    public var inputSlotByteCount: Int
+    /// Most bytes of all pools together; more is refused at start.
+    public var maximumPoolByteCount: Int
+    /// Most frames per second taken from the source; nil: as many as there are.
+    public var rateLimit: Double?
+    /// Time between two gatherings of statistics.
+    public var statisticsPeriod: Duration
+    /// Lowest level of the workers' log lines: `trace` … `critical`.
+    public var logLevel: String
+
+    /// A run with the standard limits.
+    public init(
+        stages: [StageConfiguration], runDirectory: String? = nil, configurationText: String = "",
+        plane: PixelPlane = .shared, inputSlotCount: Int = 0, inputSlotByteCount: Int = 0,
+        maximumPoolByteCount: Int = 4 << 30, rateLimit: Double? = nil,
+        statisticsPeriod: Duration = .seconds(1), logLevel: String = "info"
+    ) {
+        self.stages = stages
+        self.runDirectory = runDirectory
+        self.configurationText = configurationText
+        self.plane = plane
+        self.inputSlotCount = inputSlotCount
+        self.inputSlotByteCount = inputSlotByteCount
+        self.maximumPoolByteCount = maximumPoolByteCount
+        self.rateLimit = rateLimit
+        self.statisticsPeriod = statisticsPeriod
+        self.logLevel = logLevel
+    }
+}
