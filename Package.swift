@@ -61,7 +61,8 @@ let package = Package(
         // Layer 1
         library("Wire", ["CLinux"]),
         library("TIFF", ["NDArrays", "CTIFF", "CLinux"]),
-        library("DataProcessing", ["NDArrays", "Statistics", logging], settings: lifetimes),
+        library(
+            "DataProcessing", ["NDArrays", "Statistics", "CLinux", logging], settings: lifetimes),
         // Layer 2
         library("FrameReaders", ["NDArrays", "TIFF"]),
         library("Processors", ["DataProcessing", "NDArrays", "Statistics", "TIFF"]),
@@ -94,5 +95,9 @@ let package = Package(
         library("ProcessorTesting", ["DataProcessing", "NDArrays", "Statistics"]),
         // Tests
         tests("TidyTests", []),
+        tests("DataProcessingTests", ["DataProcessing", "ProcessorTesting", "NDArrays", "Statistics"]),
+        tests(
+            "ProcessorsTests",
+            ["Processors", "DataProcessing", "ProcessorTesting", "NDArrays", "Statistics", "TIFF"]),
     ]
 )

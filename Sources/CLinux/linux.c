@@ -97,6 +97,14 @@ int cl_rename_no_replace(const char *from, const char *to) {
     return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
 }
 
+int cl_rename_no_replace_at(int directory, const char *from, const char *to) {
+    return renameat2(directory, from, directory, to, RENAME_NOREPLACE);
+}
+
+int cl_open_at(int directory, const char *name, int flags, unsigned mode) {
+    return openat(directory, name, flags | O_CLOEXEC, (mode_t)mode);
+}
+
 // MARK: - Waiting
 
 int cl_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }

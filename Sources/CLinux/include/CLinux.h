@@ -89,6 +89,12 @@ int cl_open(const char *path, int flags, unsigned mode);
 /// EINVAL where the file system cannot do it.
 int cl_rename_no_replace(const char *from, const char *to);
 
+/// The same for two names in one open directory.
+int cl_rename_no_replace_at(int directory, const char *from, const char *to);
+
+/// openat(2) without variadic arguments; O_CLOEXEC is added.
+int cl_open_at(int directory, const char *name, int flags, unsigned mode);
+
 // MARK: - Waiting
 
 /// An event counter, close-on-exec and non-blocking (man 2 eventfd).

@@ -1,0 +1,169 @@
+import Glibc
+
+/// What a writer says of the file that it has written.
+public struct WrittenFile: Sendable, Hashable {
+    /// Bytes in the file.
+    public let byteCount: Int
+    /// CRC32C of all bytes, nil when the writer does not know it.
+    public let checksum: UInt32?
+
+    /// A file of `byteCount` bytes.
+    public init(byteCount: Int, checksum: UInt32? = nil) {
+        self.byteCount = byteCount
+        self.checksum = checksum
+    }
+}
+
+/// Where processors write files: a file has its final name only when it is whole, and never replaces
+/// another one unless it was asked to.
+public protocol OutputFileStager: AnyObject {
+    /// Lets `write` fill the file `name` in `directory`, an output of `frame`, through a descriptor that is closed
+    /// afterwards. When `write` throws, nothing is left.
+    ///
+    /// - Throws: `ProcessingError` when the file can't be made or named, and what `write` throws.
+    @discardableResult
+    func stage(
+        in directory: OutputDirectory, name: String, frame: Frame, overwrite: Bool,
+        _ write: (Int32) throws -> WrittenFile
+    ) throws -> WrittenFile
+}
+
+/// A file that is written and waits for its final name.
+package struct StagedFile: Sendable, Hashable {
+    /// Absolute path where it lies now.
+    package let stagedPath: String
+    /// Absolute path that it is to have.
+    package let finalPath: String
+    /// Bytes in the file.
+    package let byteCount: Int
+    /// CRC32C of all bytes, nil when the writer does not know it.
+    package let checksum: UInt32?
+    /// Whether it may replace a file of that name.
+    package let overwrite: Bool
+
+    /// A staged file.
+    package init(
+        stagedPath: String, finalPath: String, byteCount: Int, checksum: UInt32?, overwrite: Bool
+    ) {
+        self.stagedPath = stagedPath
+        self.finalPath = finalPath
+        self.byteCount = byteCount
+        self.checksum = checksum
+        self.overwrite = overwrite
+    }
+}
+
+/// Output files of a worker: they are left under hidden names for the controller to commit.
+package final class StagedOutputFiles: OutputFileStager {
+    private struct Entry {
+        let directory: OutputDirectory
+        let stagedName: String
+        let file: StagedFile
+    }
+
+    private let runName: String
+    private var attempt = 0
+    private var entries: [Entry] = []
+
+    /// `runName` has to be different for every stage and run that writes into the same directories.
+    package init(runName: String) { self.runName = runName }
+
+    /// Begins a frame of the given attempt; files of the frame before must have been taken.
+    package func begin(attempt: Int) {
+        self.attempt = attempt
+        entries.removeAll(keepingCapacity: true)
+    }
+
+    /// The files that were staged for this frame, in order; from now on they are the caller's.
+    package func take() -> [StagedFile] {
+        guard !entries.isEmpty else { return [] }
+        defer { entries.removeAll(keepingCapacity: true) }
+        return entries.map(\.file)
+    }
+
+    /// Removes what was staged for this frame.
+    package func discard() {
+        for entry in entries { entry.directory.remove(entry.stagedName) }
+        entries.removeAll(keepingCapacity: true)
+    }
+
+    @discardableResult
+    package func stage(
+        in directory: OutputDirectory, name: String, frame: Frame, overwrite: Bool,
+        _ write: (Int32) throws -> WrittenFile
+    ) throws -> WrittenFile {
+        frame.checkOpen()
+        let stagedName = stagedFileName(
+            name, run: runName, key: frame.key, serial: entries.count, attempt: attempt)
+        let written = try writeStaged(stagedName, in: directory, write)
+        let file = StagedFile(
+            stagedPath: directory.path + "/" + stagedName, finalPath: directory.path + "/" + name,
+            byteCount: written.byteCount, checksum: written.checksum, overwrite: overwrite)
+        entries.append(Entry(directory: directory, stagedName: stagedName, file: file))
+        return written
+    }
+}
+
+/// Output files without a controller: each has its final name as soon as it is written.
+public final class ImmediateOutputFiles: OutputFileStager {
+    private let runName = "\(getpid())"
+
+    /// Output files of this process.
+    public init() {}
+
+    @discardableResult
+    public func stage(
+        in directory: OutputDirectory, name: String, frame: Frame, overwrite: Bool,
+        _ write: (Int32) throws -> WrittenFile
+    ) throws -> WrittenFile {
+        frame.checkOpen()
+        let stagedName = stagedFileName(name, run: runName, key: frame.key, serial: 0, attempt: 0)
+        let written = try writeStaged(stagedName, in: directory, write)
+        do {
+            try directory.publish(stagedName, as: name, overwrite: overwrite)
+        } catch {
+            directory.remove(stagedName)
+            throw error
+        }
+        return written
+    }
+}
+
+/// `.NAME.RUN.KEY.ATTEMPT.part`, with the name cut where 255 bytes would not hold it, and the number of
+/// the file where a frame has several. It is the rest that makes it unique.
+func stagedFileName(
+    _ name: String, run: String, key: FrameKey, serial: Int, attempt: Int
+) -> String {
+    var tail = ".\(run).\(key.frameId)"
+    for step in key.path { tail += "-\(step)" }
+    if serial > 0 { tail += "_\(serial)" }
+    tail += ".\(attempt).part"
+    let room = max(0, 254 - tail.utf8.count)
+    if name.utf8.count <= room { return "." + name + tail }
+    var cut = name.utf8.prefix(room)
+    // A UTF-8 sequence goes whole or not at all.
+    while let last = cut.last, last & 0xC0 == 0x80 { cut = cut.dropLast() }
+    if let last = cut.last, last & 0x80 != 0 { cut = cut.dropLast() }
+    return "." + String(decoding: cut, as: UTF8.self) + tail
+}
+
+private func writeStaged(
+    _ stagedName: String, in directory: OutputDirectory, _ write: (Int32) throws -> WrittenFile
+) throws -> WrittenFile {
+    let file = try directory.create(stagedName)
+    let result = Result { try write(file) }
+    // NFS reports a full disk at close, so its answer counts.
+    let closed = close(file) == 0
+    let code = errno
+    do {
+        let written = try result.get()
+        guard closed else {
+            throw ProcessingError.refused(
+                operation: "closing", path: directory.path + "/" + stagedName, errno: code)
+        }
+        return written
+    } catch {
+        directory.remove(stagedName)
+        throw error
+    }
+}
