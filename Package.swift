@@ -99,5 +99,7 @@ let package = Package(
         tests(
             "ProcessorsTests",
             ["Processors", "DataProcessing", "ProcessorTesting", "NDArrays", "Statistics", "TIFF"]),
+        tests("StatisticsTests", ["Statistics"]),
+        tests("JournalTests", ["Journal"]),
     ]
 )

@@ -6,6 +6,8 @@ public enum JournalError: Error, Sendable, Equatable, CustomStringConvertible {
     case invalidName(String)
     /// An event is longer than a line may be; `limit` in bytes.
     case lineTooLong(byteCount: Int, limit: Int)
+    /// The context has more containers within each other than `limit`.
+    case nestedTooDeep(limit: Int)
     /// A whole line is no event; `line` counts from 1.
     case malformedLine(path: String, line: Int, reason: String)
     /// The serial numbers have a gap or go back; `line` counts from 1.
@@ -27,6 +29,8 @@ public enum JournalError: Error, Sendable, Equatable, CustomStringConvertible {
         case .lineTooLong(let byteCount, let limit):
             "Journal event of \(byteCount) bytes is refused, the limit is \(limit): shorten its "
                 + "context."
+        case .nestedTooDeep(let limit):
+            "Journal event is refused, its context nests deeper than \(limit): make it flatter."
         case .malformedLine(let path, let line, let reason):
             "Journal \(path) line \(line) is no event (\(reason)): restore or remove the file."
         case .sequenceBroken(let path, let line, let expected, let found):

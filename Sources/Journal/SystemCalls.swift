@@ -7,10 +7,10 @@ import Glibc
     return Double(time.tv_sec) + Double(time.tv_nsec / 1000) / 1e6
 }
 
-/// The nearest time with whole microseconds; one that is not finite or negative becomes 0.
+/// The nearest time with whole microseconds, clamped to the years 1970 to 9999; NaN becomes 0.
 func wholeMicroseconds(_ seconds: Double) -> Double {
-    guard seconds.isFinite, seconds > 0 else { return 0 }
-    return (seconds * 1e6).rounded() / 1e6
+    guard seconds > 0 else { return 0 }
+    return (min(seconds, 253_402_300_799) * 1e6).rounded() / 1e6
 }
 
 /// The system's text for an errno.

@@ -1,0 +1,107 @@
+// A JSON encoder and parser of our own, because an event keeps the order of its keys and tells whole
+// numbers from others, which `JSONEncoder` and `Codable` containers do not, and because a line per
+// event should not cost a tree of boxes. Text follows RFC 8259.
+
+/// Writes JSON into bytes.
+struct JSONEncoding {
+    /// Containers within containers; deeper ones are refused, so that no reader needs a deep stack.
+    static let maximumDepth = 64
+
+    var bytes: [UInt8] = []
+
+    mutating func literal(_ text: StaticString) {
+        text.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    }
+
+    mutating func append(_ value: JournalValue, depth: Int = 0) throws(JournalError) {
+        switch value {
+        case .null: literal("null")
+        case .bool(let value): literal(value ? "true" : "false")
+        case .int(let value): bytes.append(contentsOf: String(value).utf8)
+        case .uint(let value): bytes.append(contentsOf: String(value).utf8)
+        case .double(let value): append(value)
+        case .string(let value): append(value)
+        case .array(let elements):
+            try checkDepth(depth)
+            literal("[")
+            for (place, element) in elements.enumerated() {
+                if place > 0 { literal(",") }
+                try append(element, depth: depth + 1)
+            }
+            literal("]")
+        case .object(let fields): try append(fields, depth: depth)
+        }
+    }
+
+    mutating func append(_ fields: [JournalField], depth: Int = 0) throws(JournalError) {
+        try checkDepth(depth)
+        literal("{")
+        for (place, field) in fields.enumerated() {
+            if place > 0 { literal(",") }
+            append(field.key)
+            literal(":")
+            try append(field.value, depth: depth + 1)
+        }
+        literal("}")
+    }
+
+    /// The shortest decimal that reads back as the same number; not finite: a string.
+    mutating func append(_ value: Double) {
+        if value.isFinite {
+            bytes.append(contentsOf: value.description.utf8)
+        } else if value.isNaN {
+            literal("\"NaN\"")
+        } else {
+            literal(value < 0 ? "\"-Infinity\"" : "\"Infinity\"")
+        }
+    }
+
+    /// Escapes what RFC 8259 §7 demands, and besides DEL and the C1 controls, so that showing a journal
+    /// on a terminal never drives it.
+    mutating func append(_ text: String) {
+        literal("\"")
+        for scalar in text.unicodeScalars {
+            switch scalar.value {
+            case 0x22: literal("\\\"")
+            case 0x5C: literal("\\\\")
+            case 0x0A: literal("\\n")
+            case 0x0D: literal("\\r")
+            case 0x09: literal("\\t")
+            case 0..<0x20, 0x7F...0x9F:
+                literal("\\u00")
+                bytes.append(Self.hexDigit(scalar.value >> 4))
+                bytes.append(Self.hexDigit(scalar.value & 15))
+            default: bytes.append(contentsOf: scalar.utf8)
+            }
+        }
+        literal("\"")
+    }
+
+    /// Seconds with six decimals; `seconds` must have been through `wholeMicroseconds`.
+    mutating func append(microsecondsOf seconds: Double) {
+        let microseconds = UInt64((seconds * 1e6).rounded())
+        let (whole, fraction) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        let digits = String(fraction)
+        bytes.append(contentsOf: "\(whole).".utf8)
+        bytes.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: 6 - digits.utf8.count))
+        bytes.append(contentsOf: digits.utf8)
+    }
+
+    private func checkDepth(_ depth: Int) throws(JournalError) {
+        guard depth < Self.maximumDepth else { throw .nestedTooDeep(limit: Self.maximumDepth) }
+    }
+
+    private static func hexDigit(_ value: UInt32) -> UInt8 {
+        UInt8(value < 10 ? 0x30 + value : 0x57 + value)
+    }
+}
+
+extension JournalValue {
+    /// The value as compact JSON, keys in order, numbers that are not finite as strings; refuses
+    /// more than 64 containers within each other.
+    public func json() throws(JournalError) -> String {
+        var encoding = JSONEncoding()
+        try encoding.append(self)
+        return String(decoding: encoding.bytes, as: UTF8.self)
+    }
+}
