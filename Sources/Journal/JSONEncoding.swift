@@ -1,6 +1,6 @@
-// A JSON encoder and parser of our own, because an event keeps the order of its keys and tells whole
-// numbers from others, which `JSONEncoder` and `Codable` containers do not, and because a line per
-// event should not cost a tree of boxes. Text follows RFC 8259.
+// A JSON encoder and parser of our own, because an event keeps the order of its keys and tells
+// whole numbers from others, which `JSONEncoder` and `Codable` containers do not, and because a
+// line per event should not cost a tree of boxes. Text follows RFC 8259.
 
 /// Writes JSON into bytes.
 struct JSONEncoding {
@@ -56,8 +56,8 @@ struct JSONEncoding {
         }
     }
 
-    /// Escapes what RFC 8259 §7 demands, and besides DEL and the C1 controls, so that showing a journal
-    /// on a terminal never drives it.
+    /// Escapes what RFC 8259 §7 demands, and besides DEL and the C1 controls, so that showing a
+    /// journal on a terminal never drives it.
     mutating func append(_ text: String) {
         literal("\"")
         for scalar in text.unicodeScalars {

@@ -4,8 +4,8 @@ struct JSONFlaw: Error, Equatable {
     var byteOffset: Int
 }
 
-/// A strict parser of RFC 8259 that is total: any bytes give a value or a flaw, with bounded depth and
-/// memory proportional to the input.
+/// A strict parser of RFC 8259 that is total: any bytes give a value or a flaw, with bounded depth
+/// and memory proportional to the input.
 struct JSONParsing {
     private let bytes: ArraySlice<UInt8>
     private var place: Int

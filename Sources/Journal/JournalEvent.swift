@@ -48,8 +48,9 @@ public struct JournalEvent: Sendable, Equatable {
 
 /// Where events go: one method, several implementations (`JournalWriter`, `InMemoryJournal`).
 public protocol JournalSink: Sendable {
-    /// Records what happened, with the present time and the next serial number, and returns the event
-    /// as recorded. May be called from any thread; the order of the calls is the order of `seq`.
+    /// Records what happened, with the present time and the next serial number, and returns the
+    /// event as recorded. May be called from any thread; the order of the calls is the order of
+    /// `seq`.
     @discardableResult
     func record(_ entry: JournalEntry) throws(JournalError) -> JournalEvent
 }

@@ -1,6 +1,6 @@
 extension JournalEvent {
-    /// The longest line, in bytes with its newline: what one reader buffers, and short enough for one
-    /// write(2). Longer events are refused.
+    /// The longest line, in bytes with its newline: what one reader buffers, and short enough for
+    /// one write(2). Longer events are refused.
     public static let maximumLineByteCount = 1 << 20
 
     /// The event as a line of a journal, with its newline.
@@ -24,7 +24,8 @@ extension JournalEvent {
         return encoding.bytes
     }
 
-    /// The event of a line without its newline. Unknown keys beside ours are ignored, as RFC 18 has it.
+    /// The event of a line without its newline. Unknown keys beside ours are ignored, as RFC 18 has
+    /// it.
     init(line: ArraySlice<UInt8>) throws(JSONFlaw) {
         let value = try JSONParsing.value(of: line)
         guard case .object = value else { throw JSONFlaw(reason: "no object", byteOffset: 0) }

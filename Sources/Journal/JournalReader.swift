@@ -1,7 +1,8 @@
 /// Reads a journal, also while it is being written: `readNew` gives what came since the last call.
 ///
-/// A last line without its newline is not there yet and is left for the next call. A whole line that is
-/// no event, or a gap in the serial numbers, is an error; the position stays before that line.
+/// A last line without its newline is not there yet and is left for the next call. A whole line
+/// that is no event, or a gap in the serial numbers, is an error; the position stays before that
+/// line.
 public struct JournalReader: ~Copyable {
     /// Bytes read at a time; grows to the longest line where one does not fit.
     private static let chunkByteCount = 1 << 17
@@ -30,9 +31,9 @@ public struct JournalReader: ~Copyable {
         }
     }
 
-    /// The events that came since the last call, in order, at most that many; empty when there are none.
-    /// An error is thrown when it comes first: events before a bad line are returned, and the next
-    /// call throws.
+    /// The events that came since the last call, in order, at most that many; empty when there are
+    /// none. An error is thrown when it comes first: events before a bad line are returned, and the
+    /// next call throws.
     public mutating func readNew(
         maximumCount: Int = .max
     ) throws(JournalError) -> [JournalEvent] {
@@ -83,8 +84,8 @@ public struct JournalReader: ~Copyable {
         return event
     }
 
-    /// Whether the file no longer has this line at the present position. A torn line that is cut off
-    /// while it is being read can look like the first half of the next.
+    /// Whether the file no longer has this line at the present position. A torn line that is cut
+    /// off while it is being read can look like the first half of the next.
     private func hasChanged(_ line: ArraySlice<UInt8>) throws(JournalError) -> Bool {
         let again = try file.read(count: line.count + 1, at: byteOffset)
         return again.dropLast() != line || again.last != UInt8(ascii: "\n")

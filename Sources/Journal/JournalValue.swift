@@ -8,8 +8,8 @@ public enum JournalValue: Sendable, Equatable {
     case int(Int64)
     /// A whole number above the range of `int`; a small one equals the `int` it is read back as.
     case uint(UInt64)
-    /// A floating-point number; one that is not finite is written as the string "NaN", "Infinity" or
-    /// "-Infinity", because JSON has no such numbers.
+    /// A floating-point number; one that is not finite is written as the string "NaN", "Infinity"
+    /// or "-Infinity", because JSON has no such numbers.
     case double(Double)
     /// Text.
     case string(String)

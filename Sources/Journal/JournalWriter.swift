@@ -1,7 +1,7 @@
 import Synchronization
 
-/// When events are forced to the disk; without, the system does it within seconds, and only a crash of
-/// the machine (not of the program) loses events.
+/// When events are forced to the disk; without, the system does it within seconds, and only a crash
+/// of the machine (not of the program) loses events.
 public enum JournalDurability: Sendable, Hashable, CaseIterable {
     /// Never by us.
     case none
@@ -13,8 +13,9 @@ public enum JournalDurability: Sendable, Hashable, CaseIterable {
 
 /// Writes a journal to a file: appends whole lines, each with one write(2), from any thread.
 ///
-/// Opening an existing journal goes on after its last serial number. A last line without its newline,
-/// left by a crash, is cut off and the cut recorded by a `truncate` event. One writer per file.
+/// Opening an existing journal goes on after its last serial number. A last line without its
+/// newline, left by a crash, is cut off and the cut recorded by a `truncate` event. One writer per
+/// file.
 public final class JournalWriter: JournalSink {
     fileprivate struct State: ~Copyable {
         var file: JournalFile?
@@ -28,9 +29,9 @@ public final class JournalWriter: JournalSink {
     private let now: @Sendable () -> Double
     private let state: Mutex<State>
 
-    /// Opens or makes the journal at `path`; `now` gives seconds since the Unix epoch, nil means the
-    /// system's clock. Throws when the file cannot be used, is written by another, or its last whole
-    /// line is no event.
+    /// Opens or makes the journal at `path`; `now` gives seconds since the Unix epoch, nil means
+    /// the system's clock. Throws when the file cannot be used, is written by another, or its last
+    /// whole line is no event.
     public init(
         path: String, durability: JournalDurability = .none, now: (@Sendable () -> Double)? = nil
     ) throws(JournalError) {
@@ -51,8 +52,8 @@ public final class JournalWriter: JournalSink {
     /// The serial number of the last event; 0 before the first.
     public var lastSeq: UInt64 { state.withLock { $0.lastSeq } }
 
-    /// Writes what happened. When it throws nothing was recorded: a line that was written in part, on
-    /// a full disk, is cut off again, and its serial number goes to the next event.
+    /// Writes what happened. When it throws nothing was recorded: a line that was written in part,
+    /// on a full disk, is cut off again, and its serial number goes to the next event.
     @discardableResult
     public func record(_ entry: JournalEntry) throws(JournalError) -> JournalEvent {
         try checkEventName(entry.name)
@@ -105,7 +106,8 @@ struct JournalTail: Equatable {
     /// Serial number of the last whole line; 0 without one.
     var lastSeq: UInt64 = 0
 
-    /// Looks at the end of a file: the last whole line and a torn one, so at most two lines are read.
+    /// Looks at the end of a file: the last whole line and a torn one, so at most two lines are
+    /// read.
     init(of file: borrowing JournalFile) throws(JournalError) {
         let newline = UInt8(ascii: "\n")
         let size = try file.byteCount()

@@ -3,9 +3,10 @@ extension Aggregation {
     ///
     /// Numbers are booleans (true is 1) and the three number kinds together. NaN is left out, and
     /// text is left out where there are numbers; if nothing else is left, the last value stands.
-    /// - `sum`: exact for whole numbers, clamped to 64 bits; unsigned unless one value is signed, real
-    ///   if one value is real. Booleans are counted.
-    /// - `minimum`, `maximum`: the value itself, with its kind; text is compared by Unicode scalars.
+    /// - `sum`: exact for whole numbers, clamped to 64 bits; unsigned unless one value is signed,
+    ///   real if one value is real. Booleans are counted.
+    /// - `minimum`, `maximum`: the value itself, with its kind; text is compared by Unicode
+    ///   scalars.
     /// - `mean`: real, every value weighing the same.
     /// - `last`: the last of the list, which the caller orders by time.
     public func combine(_ values: [StatisticValue]) -> StatisticValue? {

@@ -21,9 +21,9 @@ extension DurationHistogram {
         }
     }
 
-    /// The histogram of a sparse form, which comes from outside: refuses indexes out of range or order,
-    /// empty buckets, counts that overflow, and a minimum or maximum (nanoseconds) outside the
-    /// first and last bucket. Without buckets the other values are ignored.
+    /// The histogram of a sparse form, which comes from outside: refuses indexes out of range or
+    /// order, empty buckets, counts that overflow, and a minimum or maximum (nanoseconds) outside
+    /// the first and last bucket. Without buckets the other values are ignored.
     public init(
         buckets: [DurationBucket], minimum: UInt64, maximum: UInt64, sum: UInt64
     ) throws(StatisticsError) {

@@ -1,15 +1,15 @@
 /// A histogram of durations with fixed memory (1216 buckets, 9.5 KiB) and a bounded relative error.
 ///
-/// The buckets are log-linear, as in HdrHistogram: with B = 5 bits, a value v < 2^B has a bucket of its
-/// own; from there every octave [2^e, 2^(e+1)) is cut into 2^B buckets of equal width 2^(e−B):
+/// The buckets are log-linear, as in HdrHistogram: with B = 5 bits, a value v < 2^B has a bucket of
+/// its own; from there every octave [2^e, 2^(e+1)) is cut into 2^B buckets of equal width 2^(e−B):
 ///
 ///     index(v) = v                                       for v < 32
 ///     index(v) = (e − B + 1)·2^B + (v >> (e − B)) − 2^B  with e = floor(log2 v), for v ≥ 32
 ///
-/// A bucket is never wider than 1/32 of its lower bound, and a quantile is the middle of its bucket,
-/// clamped to the smallest and largest recorded value: the relative error is at most 1/64 (1.6 %),
-/// and 0 below 64 ns. Values from 2^42 ns (73 minutes) up saturate into the last bucket; the
-/// minimum, maximum and sum stay exact.
+/// A bucket is never wider than 1/32 of its lower bound, and a quantile is the middle of its
+/// bucket, clamped to the smallest and largest recorded value: the relative error is at most 1/64
+/// (1.6 %), and 0 below 64 ns. Values from 2^42 ns (73 minutes) up saturate into the last bucket;
+/// the minimum, maximum and sum stay exact.
 public struct DurationHistogram: Sendable, Hashable {
     /// log2 of the number of buckets in an octave.
     static let subBucketBits = 5
@@ -27,7 +27,8 @@ public struct DurationHistogram: Sendable, Hashable {
 
     /// Number of recorded values.
     public private(set) var count: UInt64
-    /// Sum of the recorded values in nanoseconds; stays at its largest value instead of overflowing.
+    /// Sum of the recorded values in nanoseconds; stays at its largest value instead of
+    /// overflowing.
     public private(set) var sum: UInt64
     private var smallest: UInt64
     private var largest: UInt64

@@ -64,10 +64,11 @@ public struct ProcessorCounters: Sendable, Hashable {
 }
 
 extension ProcessorCounters {
-    /// The counters of a chain of processors as if it were one, in the order of the chain: a frame is
-    /// received (and missed, and its bytes read) by the first and processed by the last, filtered
-    /// or failed by any; times add up. The distribution is known only for a chain of one; the
-    /// duration of a frame is not the sum of two distributions, so it is left empty for longer chains.
+    /// The counters of a chain of processors as if it were one, in the order of the chain: a frame
+    /// is received (and missed, and its bytes read) by the first and processed by the last,
+    /// filtered or failed by any; times add up. The distribution is known only for a chain of one;
+    /// the duration of a frame is not the sum of two distributions, so it is left empty for longer
+    /// chains.
     public static func chain(_ processors: [ProcessorCounters]) -> ProcessorCounters {
         guard let first = processors.first, let last = processors.last else { return .init() }
         var chain = first

@@ -25,8 +25,8 @@ public struct ProcessorRates: Sendable, Hashable {
         self.init(from: ProcessorCounters(), to: counters, overNanoseconds: interval)
     }
 
-    /// The rates between two looks at the same counters, that many nanoseconds apart. No time gives 0,
-    /// and so does a counter that fell, because how much it grew is then unknown.
+    /// The rates between two looks at the same counters, that many nanoseconds apart. No time gives
+    /// 0, and so does a counter that fell, because how much it grew is then unknown.
     public init(
         from earlier: ProcessorCounters, to later: ProcessorCounters,
         overNanoseconds interval: UInt64
@@ -57,8 +57,8 @@ extension WorkerSnapshot {
         return ProcessorRates(processor.counters, overNanoseconds: intervalNanoseconds)
     }
 
-    /// The rates of one of its processors since an earlier snapshot of the same worker; since counting
-    /// began where the worker was replaced or reset in between.
+    /// The rates of one of its processors since an earlier snapshot of the same worker; since
+    /// counting began where the worker was replaced or reset in between.
     public func rates(since earlier: WorkerSnapshot, processorId: Int) -> ProcessorRates {
         guard workerId == earlier.workerId, incarnation == earlier.incarnation,
             resetNanoseconds == earlier.resetNanoseconds

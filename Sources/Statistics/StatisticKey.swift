@@ -1,5 +1,5 @@
-/// The framework's statistics of a processor, stage or run: the one place where their spelling on the
-/// wire and in files stands, with unit and meaning. The order of the cases is that of reports.
+/// The framework's statistics of a processor, stage or run: the one place where their spelling on
+/// the wire and in files stands, with unit and meaning. The order of the cases is that of reports.
 public enum StatisticKey: String, Sendable, CaseIterable {
     case received = "nReceived"
     case processed = "nProcessed"

@@ -58,8 +58,8 @@ public enum StatisticValue: Sendable, Hashable {
         }
     }
 
-    /// An unsigned value for integers that are not negative, a signed one for the others, clamped to
-    /// 64 bits.
+    /// An unsigned value for integers that are not negative, a signed one for the others, clamped
+    /// to 64 bits.
     public init(_ value: some BinaryInteger) {
         if value >= 0 {
             self = .unsigned(UInt64(clamping: value))

@@ -1,8 +1,8 @@
-/// Keeps the statistics of a run while its workers come and go: takes snapshots, remembers what workers
-/// that are gone had counted, and gives totals that never fall but by a reset.
+/// Keeps the statistics of a run while its workers come and go: takes snapshots, remembers what
+/// workers that are gone had counted, and gives totals that never fall but by a reset.
 ///
-/// It holds one base and one snapshot per worker, whatever the number of snapshots and replacements.
-/// A value type without a clock: times come from the caller.
+/// It holds one base and one snapshot per worker, whatever the number of snapshots and
+/// replacements. A value type without a clock: times come from the caller.
 package struct StatisticsAccumulator: Sendable {
     /// What is known of one worker.
     fileprivate struct Account {
@@ -29,8 +29,8 @@ package struct StatisticsAccumulator: Sendable {
         resetNanoseconds = startNanoseconds
     }
 
-    /// Takes a snapshot of a worker of that stage (a new stage is added at the end). False when it says
-    /// nothing new and is ignored: it is older than the one known, comes from an earlier
+    /// Takes a snapshot of a worker of that stage (a new stage is added at the end). False when it
+    /// says nothing new and is ignored: it is older than the one known, comes from an earlier
     /// incarnation, or was counted before a reset.
     @discardableResult
     package mutating func record(_ snapshot: WorkerSnapshot, stage name: String) -> Bool {
@@ -45,8 +45,8 @@ package struct StatisticsAccumulator: Sendable {
         return true
     }
 
-    /// Says that an incarnation of a worker is gone: what it counted stays, its queue and its gauges
-    /// don't. Unknown ones are ignored.
+    /// Says that an incarnation of a worker is gone: what it counted stays, its queue and its
+    /// gauges don't. Unknown ones are ignored.
     package mutating func markGone(workerId: Int, incarnation: Int, stage name: String) {
         guard let place = stages.firstIndex(where: { $0.name == name }),
             stages[place].accounts[workerId]?.current.incarnation == incarnation
@@ -54,8 +54,8 @@ package struct StatisticsAccumulator: Sendable {
         stages[place].accounts[workerId]?.isGone = true
     }
 
-    /// Forgets everything counted so far (`resetStats`). Snapshots that a worker took before it carried
-    /// the reset out, known by an unchanged `resetNanoseconds`, are ignored from here on.
+    /// Forgets everything counted so far (`resetStats`). Snapshots that a worker took before it
+    /// carried the reset out, known by an unchanged `resetNanoseconds`, are ignored from here on.
     package mutating func reset(atNanoseconds now: UInt64) {
         resetNanoseconds = now
         for place in stages.indices {
@@ -68,8 +68,8 @@ package struct StatisticsAccumulator: Sendable {
     }
 
     /// The statistics at that time of the controller's monotonic clock.
-    package func statistics(atNanoseconds now: UInt64) -> RunStatistics {
-        RunStatistics(
+    package func statistics(atNanoseconds now: UInt64) -> PipelineStatistics {
+        PipelineStatistics(
             timestampNanoseconds: now, resetNanoseconds: resetNanoseconds,
             stages: stages.map { stage in
                 let accounts = stage.accounts.sorted { $0.key < $1.key }.map(\.value)

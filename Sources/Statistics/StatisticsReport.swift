@@ -26,8 +26,8 @@ public struct ProcessorReport: Sendable, Hashable {
     /// Rates since the report before; those since counting began where there is none.
     public var intervalRates: ProcessorRates
 
-    /// Statistics over a time, with the rates that follow; `interval` has the counters of the report
-    /// before and the nanoseconds since, nil where there is none.
+    /// Statistics over a time, with the rates that follow; `interval` has the counters of the
+    /// report before and the nanoseconds since, nil where there is none.
     public init(
         _ statistics: ProcessorStatistics, runtimeNanoseconds: UInt64,
         interval: (before: ProcessorCounters, nanoseconds: UInt64)? = nil

@@ -10,8 +10,8 @@ private func counters(processed: UInt64, bytesIn: UInt64 = 0) -> ProcessorCounte
     return counters
 }
 
-private func run(at time: UInt64, reset: UInt64 = 0, processed: UInt64) -> RunStatistics {
-    RunStatistics(
+private func run(at time: UInt64, reset: UInt64 = 0, processed: UInt64) -> PipelineStatistics {
+    PipelineStatistics(
         timestampNanoseconds: time, resetNanoseconds: reset,
         stages: [
             StageStatistics(
@@ -60,16 +60,16 @@ struct RateAndReportTests {
 
     @Test func `a report has rates since the reset and since the report before`() {
         let first = run(at: 10 * second, processed: 100)
-        let report = RunReport(run(at: 12 * second, processed: 160), since: first)
+        let report = PipelineReport(run(at: 12 * second, processed: 160), since: first)
         #expect(report.total.value(of: .processedRate) == .real(160 / 12))
         #expect(report.total.value(of: .intervalProcessedRate) == 30.0)
         #expect(report.stages[0].total.value(of: .intervalProcessedRate) == 30.0)
         #expect(report.stages[0].processors[0].value(of: .intervalProcessedRate) == 30.0)
-        let afterReset = RunReport(
+        let afterReset = PipelineReport(
             run(at: 14 * second, reset: 13 * second, processed: 7), since: first)
         #expect(afterReset.total.value(of: .intervalProcessedRate) == 7.0)
-        #expect(RunReport(first).total.value(of: .intervalProcessedRate) == 10.0)
-        #expect(RunReport(first, since: first).total.value(of: .intervalProcessedRate) == 0.0)
+        #expect(PipelineReport(first).total.value(of: .intervalProcessedRate) == 10.0)
+        #expect(PipelineReport(first, since: first).total.value(of: .intervalProcessedRate) == 0.0)
     }
 
     @Test func `the flattened form has the ancestor's keys, units and a prefix`() throws {

@@ -35,8 +35,8 @@ public struct StageStatistics: Sendable, Hashable {
     }
 }
 
-/// The statistics of a run at one moment.
-public struct RunStatistics: Sendable, Hashable {
+/// The statistics of all stages of a run at one moment.
+public struct PipelineStatistics: Sendable, Hashable {
     /// When they were put together: nanoseconds of the controller's monotonic clock.
     public var timestampNanoseconds: UInt64
     /// When counting began, at the start or the last reset: nanoseconds of the same clock.
@@ -53,8 +53,8 @@ public struct RunStatistics: Sendable, Hashable {
         self.stages = stages
     }
 
-    /// The work done in all stages together. A frame that went through two stages counts twice here;
-    /// it is the ledger that counts every frame once.
+    /// The work done in all stages together. A frame that went through two stages counts twice
+    /// here; it is the ledger that counts every frame once.
     public var counters: ProcessorCounters {
         stages.reduce(into: ProcessorCounters()) { $0.merge($1.counters) }
     }

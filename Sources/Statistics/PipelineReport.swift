@@ -11,7 +11,7 @@ public struct StageReport: Sendable, Hashable {
 }
 
 /// What one report says of a run: statistics and rates per processor, per stage and in all.
-public struct RunReport: Sendable, Hashable {
+public struct PipelineReport: Sendable, Hashable {
     /// When it was made: nanoseconds of the controller's monotonic clock.
     public var timestampNanoseconds: UInt64
     /// Time since counting began, in nanoseconds.
@@ -21,9 +21,9 @@ public struct RunReport: Sendable, Hashable {
     /// The stages in the order of the pipeline.
     public var stages: [StageReport]
 
-    /// A report of `current`, with the rates since `earlier`; where there is none, or a reset lies in
-    /// between, the rates of the interval are those since counting began.
-    public init(_ current: RunStatistics, since earlier: RunStatistics? = nil) {
+    /// A report of `current`, with the rates since `earlier`; where there is none, or a reset lies
+    /// in between, the rates of the interval are those since counting began.
+    public init(_ current: PipelineStatistics, since earlier: PipelineStatistics? = nil) {
         let runtime = current.intervalNanoseconds
         let before = earlier.flatMap {
             $0.resetNanoseconds == current.resetNanoseconds ? $0 : nil
@@ -79,8 +79,8 @@ extension WorkerSnapshot {
     }
 
     /// Keys, values and units of all processors. Keys of a worker with one processor get the prefix
-    /// only, as the ancestor's `getStats(prefix)` has it; with several, the name of the processor and
-    /// a dot follow the prefix (name, hyphen and place where a name occurs twice).
+    /// only, as the ancestor's `getStats(prefix)` has it; with several, the name of the processor
+    /// and a dot follow the prefix (name, hyphen and place where a name occurs twice).
     public func flattened(
         prefix: String = "", since earlier: WorkerSnapshot? = nil
     ) -> [FlatStatistic] {
