@@ -101,5 +101,7 @@ let package = Package(
             ["Processors", "DataProcessing", "ProcessorTesting", "NDArrays", "Statistics", "TIFF"]),
         tests("StatisticsTests", ["Statistics"]),
         tests("JournalTests", ["Journal"]),
+        tests("WireTests", ["Wire", "CLinux"]),
+        tests("PipesTests", ["Pipes", "CLinux"]),
     ]
 )

@@ -80,7 +80,8 @@ package struct ChildProcess: ~Copyable, Sendable {
         return status
     }
 
-    /// Sends a signal to this process, never to another that got its number; false when it has ended.
+    /// Sends a signal to this process, never to another that got its number; false when it has
+    /// ended.
     @discardableResult
     package borrowing func signal(_ signal: Int32) throws(PipeError) -> Bool {
         if exitStatus != nil { return false }

@@ -20,8 +20,9 @@ package final class NamedThread: Sendable {
 
     private let state: Mutex<State>
 
-    /// Starts a thread that runs `body` once. The system keeps the first 15 bytes of the name. Stack
-    /// in bytes; 1 MiB is room for deep calls, and pages that are never touched cost nothing.
+    /// Starts a thread that runs `body` once. The system keeps the first 15 bytes of the name.
+    /// Stack in bytes; 1 MiB is room for deep calls, and pages that are never touched cost
+    /// nothing.
     package init(
         name: String, stackByteCount: Int = 1 << 20, body: @escaping @Sendable () -> Void
     ) throws(PipeError) {

@@ -84,10 +84,10 @@ package struct OutgoingBuffer: ~Copyable {
         return true
     }
 
-    /// Puts a payload behind what waits without copying it: `region` must stay valid and unchanged
-    /// until `takeFinishedPayload` gives `token` back, or `abandon` was called. False, and nothing
-    /// taken, where too many are on their way; never so when it follows the header that `append` took
-    /// and `hasRoom` was asked before.
+    /// Puts a payload behind what waits without copying it: `region` must stay valid and
+    /// unchanged until `takeFinishedPayload` gives `token` back, or `abandon` was called. False,
+    /// and nothing taken, where too many are on their way; never so when it follows the header
+    /// that `append` took and `hasRoom` was asked before.
     package mutating func appendPayload(_ region: UnsafeRawBufferPointer, token: UInt64) -> Bool {
         guard payloads.count + finished.count < Self.maximumPayloadCount else { return false }
         let position = headPosition + UInt64(tail - head)
@@ -137,7 +137,8 @@ package struct OutgoingBuffer: ~Copyable {
     /// none. Ask after every flush, until nil.
     package mutating func takeFinishedPayload() -> UInt64? { finished.popLast() }
 
-    /// Forgets everything that waits; all payload regions are free again, their tokens are not told.
+    /// Forgets everything that waits; all payload regions are free again, their tokens are not
+    /// told.
     package mutating func abandon() {
         headPosition += UInt64(tail - head)
         head = 0

@@ -72,8 +72,8 @@ extension OwnedDescriptor {
         }
     }
 
-    /// Writes all of `bytes`, waiting as long as it takes, on blocking and non-blocking descriptors.
-    /// Throws EPIPE when nobody reads any more.
+    /// Writes all of `bytes`, waiting as long as it takes, on blocking and non-blocking
+    /// descriptors. Throws EPIPE when nobody reads any more.
     package borrowing func writeAll(_ bytes: UnsafeRawBufferPointer) throws(PipeError) {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -85,8 +85,8 @@ extension OwnedDescriptor {
         }
     }
 
-    /// Fills `buffer`, waiting as long as it takes; returns fewer bytes than it holds only at the end
-    /// of the file.
+    /// Fills `buffer`, waiting as long as it takes; returns fewer bytes than it holds only at the
+    /// end of the file.
     package borrowing func readAll(
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(PipeError) -> Int {

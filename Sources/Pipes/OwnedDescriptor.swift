@@ -14,8 +14,8 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
 
     deinit { _ = Glibc.close(rawValue) }
 
-    /// Closes now and tells of an error, which the end of the value would swallow. The descriptor is
-    /// gone in either case (man 2 close: never repeated on Linux, not even after EINTR).
+    /// Closes now and tells of an error, which the end of the value would swallow. The descriptor
+    /// is gone in either case (man 2 close: never repeated on Linux, not even after EINTR).
     package consuming func close() throws(PipeError) {
         let number = rawValue
         discard self
@@ -29,14 +29,16 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
         return number
     }
 
-    /// Another descriptor of the same open file, close-on-exec, with a number of at least `minimum`.
+    /// Another descriptor of the same open file, close-on-exec, with a number of at least
+    /// `minimum`.
     package borrowing func duplicate(atLeast minimum: Int32 = 3) throws(PipeError)
         -> OwnedDescriptor
     {
         try Self.duplicate(rawValue, atLeast: minimum)
     }
 
-    /// Another descriptor of the open file of `rawValue`, close-on-exec, numbered from `minimum` up.
+    /// Another descriptor of the open file of `rawValue`, close-on-exec, numbered from `minimum`
+    /// up.
     package static func duplicate(_ rawValue: Int32, atLeast minimum: Int32 = 3) throws(PipeError)
         -> OwnedDescriptor
     {
@@ -68,8 +70,9 @@ package struct PipeEnds: ~Copyable, Sendable {
     }
 }
 
-/// A pipe, both ends close-on-exec. The capacity (bytes) is a wish: the system rounds it up to pages
-/// and refuses more than /proc/sys/fs/pipe-max-size, in which case the pipe keeps its 64 KiB.
+/// A pipe, both ends close-on-exec. The capacity (bytes) is a wish: the system rounds it up to
+/// pages and refuses more than /proc/sys/fs/pipe-max-size, in which case the pipe keeps its 64
+/// KiB.
 package func makePipe(capacity: Int? = nil) throws(PipeError) -> PipeEnds {
     var ends: (Int32, Int32) = (-1, -1)
     let result = withUnsafeMutablePointer(to: &ends) { pointer in

@@ -84,9 +84,9 @@ package struct Poller: ~Copyable {
         if cl_epoll_remove(descriptor.rawValue, rawValue) != 0 { throw .last(.watch) }
     }
 
-    /// Waits until something happens or `timeoutMilliseconds` have passed (0: not at all, -1: without
-    /// end) and returns the number of events, which the subscript gives until the next wait. A signal
-    /// ends the wait with none.
+    /// Waits until something happens or `timeoutMilliseconds` have passed (0: not at all, -1:
+    /// without end) and returns the number of events, which the subscript gives until the next
+    /// wait. A signal ends the wait with none.
     package mutating func wait(timeoutMilliseconds: Int32 = -1) throws(PipeError) -> Int {
         let result = cl_epoll_wait(
             descriptor.rawValue, events, Int32(capacity), timeoutMilliseconds)
@@ -101,8 +101,8 @@ package struct Poller: ~Copyable {
         return PollEvent(token: events[index].token, bits: events[index].events)
     }
 
-    /// Milliseconds from now to `deadline` as a timeout for `wait`: rounded up, so that the deadline
-    /// has passed when it runs out; 0 when it has, -1 for none.
+    /// Milliseconds from now to `deadline` as a timeout for `wait`: rounded up, so that the
+    /// deadline has passed when it runs out; 0 when it has, -1 for none.
     package static func timeoutMilliseconds(until deadline: ContinuousClock.Instant?) -> Int32 {
         guard let deadline else { return -1 }
         let (seconds, attoseconds) = ContinuousClock.now.duration(to: deadline).components
@@ -134,7 +134,8 @@ package final class EventFlag: Sendable {
     /// Puts the flag up. It stays up until drained, however often it is put up.
     package func signal() {
         var one: UInt64 = 1
-        // EAGAIN means that the counter is at its end, and so the flag is up; no other error can be.
+        // EAGAIN means that the counter is at its end, and so the flag is up; no other error can
+        // be.
         while Glibc.write(descriptor.rawValue, &one, 8) < 0 && errno == EINTR {}
     }
 

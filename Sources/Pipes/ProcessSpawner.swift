@@ -23,7 +23,8 @@ package final class ProcessSpawner: Sendable {
     deinit { close() }
 
     /// Starts a process: own process group, default signal dispositions, nothing blocked, exactly
-    /// the descriptors named. Any thread may call; returns when the program runs or is known not to.
+    /// the descriptors named. Any thread may call; returns when the program runs or is known not
+    /// to.
     package func spawn(_ request: SpawnRequest) throws(SpawnError) -> ChildProcess {
         let ticket = queue.post(request)
         switch queue.awaitResult(ticket) {
@@ -41,8 +42,8 @@ package final class ProcessSpawner: Sendable {
         }
     }
 
-    /// Ends the thread after the requests that wait; later ones fail. Children that are tied to their
-    /// parent get their signal now.
+    /// Ends the thread after the requests that wait; later ones fail. Children that are tied to
+    /// their parent get their signal now.
     package func close() {
         queue.close()
         thread.join()

@@ -8,9 +8,9 @@ package struct SpawnRequest: Equatable, Sendable {
     package var arguments: [String]
     /// Changes to this process's environment: a value sets, nil removes.
     package var environmentChanges: [String: String?]
-    /// Which descriptor of this process becomes which number of the child: [child's: ours]. Numbers
-    /// may overlap in any way. 0, 1 and 2 become /dev/null where they are not named; everything else
-    /// is closed in the child.
+    /// Which descriptor of this process becomes which number of the child: [child's: ours].
+    /// Numbers may overlap in any way. 0, 1 and 2 become /dev/null where they are not named;
+    /// everything else is closed in the child.
     package var descriptors: [Int32: Int32]
 
     /// Largest number a child's descriptor may have: workers need fewer than ten, and each number

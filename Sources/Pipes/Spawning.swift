@@ -17,7 +17,8 @@ enum Spawning {
         guard (arguments + environment).allSatisfy({ !$0.utf8.contains(0) }) else {
             throw SpawnError(.badRequest, executable: request.executable)
         }
-        // Above every number of the child, so that no dup2 overwrites a source that is still needed.
+        // Above every number of the child, so that no dup2 overwrites a source that is still
+        // needed.
         let sources = try duplicates(request)
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)

@@ -8,7 +8,8 @@ package struct StandardStreams: ~Copyable, Sendable {
     /// Where messages go out: what was standard output.
     package var output: OwnedDescriptor
 
-    /// Private descriptors get numbers from here up, out of the way of code that counts on low ones.
+    /// Private descriptors get numbers from here up, out of the way of code that counts on low
+    /// ones.
     package static let minimumPrivateDescriptor: Int32 = 10
 
     /// Moves standard input and output to private close-on-exec descriptors, puts /dev/null in the
@@ -39,7 +40,8 @@ package struct StandardStreams: ~Copyable, Sendable {
 
 /// Signals of this process.
 package enum ProcessSignals {
-    /// Makes a write to a pipe that nobody reads an error (`closed`) instead of the end of the process.
+    /// Makes a write to a pipe that nobody reads an error (`closed`) instead of the end of the
+    /// process.
     package static func ignoreBrokenPipe() { _ = Glibc.signal(SIGPIPE, SIG_IGN) }
 }
 

@@ -1,8 +1,9 @@
 /// Reads fields one after the other from bytes that it borrows.
 ///
-/// The reader and every sub-buffer it gives are valid only as long as the bytes are: for the body of
-/// a message until the decoder that gave it is filled again. It never reads beyond the bytes, never
-/// traps, and allocates only for texts, which are checked against what is really there first.
+/// The reader and every sub-buffer it gives are valid only as long as the bytes are: for the body
+/// of a message until the decoder that gave it is filled again. It never reads beyond the bytes,
+/// never traps, and allocates only for texts, which are checked against what is really there
+/// first.
 package struct ByteReader {
     @usableFromInline let bytes: UnsafeRawBufferPointer
     @usableFromInline let origin: UInt64

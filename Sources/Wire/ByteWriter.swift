@@ -85,8 +85,9 @@ extension ByteWriter {
         count += MessageHeader.byteCount
     }
 
-    /// Ends the message: fills in its header. `payloadByteCount` bytes of payload must be sent right
-    /// after these bytes. A message over the limits is taken back whole and the error thrown.
+    /// Ends the message: fills in its header. `payloadByteCount` bytes of payload must be sent
+    /// right after these bytes. A message over the limits is taken back whole and the error
+    /// thrown.
     package mutating func endMessage(payloadByteCount: Int = 0) throws(WireError) {
         guard let (start, begun) = message else {
             preconditionFailure("endMessage belongs to a beginMessage")

@@ -81,8 +81,8 @@ package struct MessageDecoder: ~Copyable {
         return count
     }
 
-    /// Copies as many of `bytes` as there is room for and returns how many: all of them, or at least
-    /// one when `next` has returned nil before. Invalidates bodies given out before.
+    /// Copies as many of `bytes` as there is room for and returns how many: all of them, or at
+    /// least one when `next` has returned nil before. Invalidates bodies given out before.
     package mutating func append(_ bytes: UnsafeRawBufferPointer) -> Int {
         makeSpace()
         let count = min(capacity - tail, bytes.count)
@@ -125,8 +125,8 @@ package struct MessageDecoder: ~Copyable {
 
     // MARK: Taking messages
 
-    /// The next message, or nil when more bytes are needed. An error is final: it is thrown again by
-    /// every later call.
+    /// The next message, or nil when more bytes are needed. An error is final: it is thrown again
+    /// by every later call.
     package mutating func next() throws(WireError) -> WireMessage? {
         if remainingPayloadByteCount != 0 && !skipBufferedPayload() { return nil }
         if let failure { throw failure }
@@ -203,8 +203,8 @@ extension MessageDecoder: @unchecked Sendable {}
 
 extension MessageDecoder {
     /// Copies what is already here of the current message's payload to the beginning of
-    /// `destination` and returns how many bytes those were. `remainingPayloadByteCount` then says how
-    /// many more there are.
+    /// `destination` and returns how many bytes those were. `remainingPayloadByteCount` then says
+    /// how many more there are.
     package mutating func takeBufferedPayload(
         into destination: UnsafeMutableRawBufferPointer
     ) -> Int {

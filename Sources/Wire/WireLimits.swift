@@ -2,8 +2,8 @@
 /// before anything of its announced size is allocated.
 package struct WireLimits: Equatable, Sendable {
     /// Most bytes of a body. Standard 1 MiB: bodies are commands, descriptors and statistics; the
-    /// largest real one (the settings and counters of hundreds of processors) is some 100 KiB, and a
-    /// decoder per worker must stay small.
+    /// largest real one (the settings and counters of hundreds of processors) is some 100 KiB,
+    /// and a decoder per worker must stay small.
     package var maximumBodyByteCount: Int
     /// Most bytes of a payload that follows a body. Standard 1 GiB: room for a 16k × 16k detector
     /// with 32 bits per pixel, and a damaged count is still seen as such.
@@ -23,7 +23,7 @@ package struct WireLimits: Equatable, Sendable {
     /// What both sides use unless told otherwise.
     package static let standard = WireLimits()
 
-    /// Most bytes that one read(2) is asked for beyond the message at hand: the standard capacity of
-    /// a Linux pipe (man 7 pipe), so that a larger one would not be filled anyway.
+    /// Most bytes that one read(2) is asked for beyond the message at hand: the standard capacity
+    /// of a Linux pipe (man 7 pipe), so that a larger one would not be filled anyway.
     package static let readChunkByteCount = 64 << 10
 }
