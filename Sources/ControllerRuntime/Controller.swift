@@ -1,5 +1,4 @@
 public import NDArrays
-public import Statistics
 
 /// Runs a pipeline: spawns workers, hands out the frames of a source, accounts for every one.
 ///
@@ -28,7 +27,7 @@ public final class Controller: Sendable {
     /// Fresh statistics from all workers.
     ///
     /// - Throws: `ControllerError` when the run is not going.
-    public func statistics() async throws -> RunStatistics { throw ControllerError(.state, "not built") }
+    public func statistics() async throws -> RunStatisticsRecord { throw ControllerError(.state, "not built") }
 
     /// Changes settings of the processors called `processor` (in `stage`, or in the only stage that
     /// has one), on all workers at one frame boundary; returns the new version of the configuration.
@@ -44,7 +43,7 @@ public final class Controller: Sendable {
 }
 
 /// Statistics of a run at one moment.
-public struct RunStatistics: Sendable, Hashable, Codable {
+public struct RunStatisticsRecord: Sendable, Hashable, Codable {
     /// Seconds since the POSIX epoch.
     public var timestamp: Double
     /// Serial number of the gathering in the run, from 1.

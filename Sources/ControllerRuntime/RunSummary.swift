@@ -1,4 +1,4 @@
-public import FoundationEssentials
+
 public import Statistics
 
 /// The account of frames: of a stage, or of the run.

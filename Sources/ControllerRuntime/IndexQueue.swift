@@ -1,0 +1,45 @@
+/// A queue of numbers in a ring that grows: constant time at both ends, no allocation in the steady state.
+struct IndexQueue {
+    private var ring: [Int] = Array(repeating: 0, count: 64)
+    private var head = 0
+    /// Numbers that wait.
+    private(set) var count = 0
+
+    /// Whether nothing waits.
+    var isEmpty: Bool { count == 0 }
+
+    /// The number that waits longest.
+    var first: Int? { count == 0 ? nil : ring[head] }
+
+    /// Puts a number at the end.
+    mutating func append(_ value: Int) {
+        if count == ring.count { grow() }
+        ring[(head + count) & (ring.count - 1)] = value
+        count += 1
+    }
+
+    /// Puts a number before all others.
+    mutating func prepend(_ value: Int) {
+        if count == ring.count { grow() }
+        head = (head - 1) & (ring.count - 1)
+        ring[head] = value
+        count += 1
+    }
+
+    /// Takes the number that waits longest.
+    mutating func popFirst() -> Int? {
+        guard count > 0 else { return nil }
+        defer {
+            head = (head + 1) & (ring.count - 1)
+            count -= 1
+        }
+        return ring[head]
+    }
+
+    private mutating func grow() {
+        var larger = Array(repeating: 0, count: ring.count * 2)
+        for offset in 0..<count { larger[offset] = ring[(head + offset) & (ring.count - 1)] }
+        ring = larger
+        head = 0
+    }
+}

@@ -1,0 +1,110 @@
+internal import NDArrays
+
+/// Equal places for frames, with a count of who still needs each.
+///
+/// Confined to the engine's thread, except for the bytes of a slot, which belong to whoever holds it.
+final class SlotPool {
+    /// The number by which messages name the pool: 0 is the source's, 1 + i the outputs of stage i.
+    let poolId: UInt16
+    /// Bytes from one slot to the next.
+    let slotByteCount: Int
+    /// Number of slots.
+    let slotCount: Int
+    private let memory: Memory
+    private var references: [UInt32]
+    private var free: [UInt32]
+
+    private enum Memory: ~Copyable {
+        case shared(SharedRegion)
+        case own(UnsafeMutableRawBufferPointer)
+    }
+
+    /// A pool in shared memory, or in the controller's own where pixels go inline.
+    ///
+    /// - Throws: `NDArrayError.memoryRefused`.
+    init(
+        poolId: UInt16, slotByteCount: Int, slotCount: Int, isShared: Bool
+    ) throws(NDArrayError) {
+        self.poolId = poolId
+        self.slotByteCount = SharedRegion.roundedToPages(max(1, slotByteCount))
+        self.slotCount = slotCount
+        let byteCount = self.slotByteCount * slotCount
+        memory =
+            isShared
+            ? .shared(try SharedRegion(name: "sluice-pool-\(poolId)", byteCount: byteCount))
+            : .own(.allocate(byteCount: byteCount, alignment: 4096))
+        references = Array(repeating: 0, count: slotCount)
+        free = (0..<UInt32(slotCount)).reversed()
+    }
+
+    deinit {
+        if case .own(let bytes) = memory { bytes.deallocate() }
+    }
+
+    /// Whether workers can map it.
+    var isShared: Bool {
+        switch memory {
+        case .shared: true
+        case .own: false
+        }
+    }
+
+    /// Descriptor for workers: read-only, or with write access; nil when it is not shared.
+    func descriptor(isWritable: Bool) -> Int32? {
+        switch memory {
+        case .shared(let region): isWritable ? region.descriptor : region.readOnlyDescriptor
+        case .own: nil
+        }
+    }
+
+    /// Slots that nobody holds.
+    var freeCount: Int { free.count }
+
+    /// The bytes of a slot.
+    func bytes(of slot: UInt32) -> UnsafeMutableRawBufferPointer {
+        let base: UnsafeMutableRawPointer? =
+            switch memory {
+            case .shared(let region): region.base
+            case .own(let bytes): bytes.baseAddress
+            }
+        precondition(slot < slotCount)
+        return UnsafeMutableRawBufferPointer(
+            start: base.map { $0 + Int(slot) * slotByteCount }, count: slotByteCount)
+    }
+
+    /// A free slot with one holder, nil when there is none. The one freed last comes first: its
+    /// memory is the warmest, and slots that were never needed never become memory.
+    func take() -> UInt32? {
+        guard let slot = free.popLast() else { return nil }
+        references[Int(slot)] = 1
+        return slot
+    }
+
+    /// One more holder of a slot.
+    func retain(_ slot: UInt32) { references[Int(slot)] += 1 }
+
+    /// One holder less; true when the slot is free now.
+    @discardableResult
+    func release(_ slot: UInt32) -> Bool {
+        precondition(references[Int(slot)] > 0, "slot \(slot) of pool \(poolId) is released once too often")
+        references[Int(slot)] -= 1
+        guard references[Int(slot)] == 0 else { return false }
+        free.append(slot)
+        return true
+    }
+}
+
+/// Pixels that came inline: in the controller's own memory, shared by all outputs of one result.
+///
+/// Unchecked: filled by the engine before anybody else has a reference, read-only afterwards.
+final class InlineBuffer: @unchecked Sendable {
+    /// The bytes.
+    let bytes: UnsafeMutableRawBufferPointer
+
+    /// Memory for `byteCount` bytes.
+    init(byteCount: Int) {
+        bytes = .allocate(byteCount: byteCount, alignment: 64)
+    }
+
+    deinit { bytes.deallocate() }
+}
