@@ -68,7 +68,7 @@ extension ProcessorCounters {
     /// is received (and missed, and its bytes read) by the first and processed by the last,
     /// filtered or failed by any; times add up. The distribution is known only for a chain of one;
     /// the duration of a frame is not the sum of two distributions, so it is left empty for longer
-    /// chains.
+    /// chains. Behind a processor that splits frames, parts are counted as frames.
     public static func chain(_ processors: [ProcessorCounters]) -> ProcessorCounters {
         guard let first = processors.first, let last = processors.last else { return .init() }
         var chain = first

@@ -141,6 +141,35 @@ struct JournalWriterTests {
         #expect(zip(events, events.dropFirst()).allSatisfy { $0.timestamp <= $1.timestamp })
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `a reader beside a busy writer sees whole events in order`() throws {
+        let journal = try JournalWriter(path: path)
+        let total: UInt64 = 3000
+        let seen = Mutex<[UInt64]>([])
+        let path = path
+        let failures = Mutex(0)
+        onThreads(2) { thread in
+            do {
+                if thread == 0 {
+                    for number in 0..<total {
+                        let text = String(repeating: "x", count: Int(number % 700))
+                        try journal.record("frame-failed", ["text": .string(text)])
+                    }
+                } else {
+                    var reader = try JournalReader(path: path)
+                    while reader.lastSeq != total {
+                        let new = try reader.readNew()
+                        seen.withLock { $0 += new.map(\.seq) }
+                    }
+                }
+            } catch {
+                failures.withLock { $0 += 1 }
+            }
+        }
+        #expect(failures.withLock { $0 } == 0)
+        #expect(seen.withLock { $0 } == Array(1...total))
+    }
+
     @Test func `a journal in memory gives the same events as one in a file`() throws {
         let file = try JournalWriter(path: path) { 5 }
         let memory = InMemoryJournal { 5 }
