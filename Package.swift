@@ -103,5 +103,7 @@ let package = Package(
         tests("JournalTests", ["Journal"]),
         tests("WireTests", ["Wire", "CLinux"]),
         tests("PipesTests", ["Pipes", "CLinux"]),
+        tests("TIFFTests", ["TIFF", "NDArrays", "CLinux"]),
+        tests("FrameReadersTests", ["FrameReaders", "NDArrays", "TIFF"]),
     ]
 )
