@@ -10,14 +10,13 @@ final class SlotPool {
     let slotByteCount: Int
     /// Number of slots.
     let slotCount: Int
-    private let memory: Memory
+    /// Whether workers can map it.
+    let isShared: Bool
+    private let region: SharedRegion?
+    private let descriptors: (readOnly: Int32, writable: Int32)?
+    private let base: UnsafeMutableRawPointer
     private var references: [UInt32]
     private var free: [UInt32]
-
-    private enum Memory: ~Copyable {
-        case shared(SharedRegion)
-        case own(UnsafeMutableRawBufferPointer)
-    }
 
     /// A pool in shared memory, or in the controller's own where pixels go inline.
     ///
@@ -28,33 +27,29 @@ final class SlotPool {
         self.poolId = poolId
         self.slotByteCount = SharedRegion.roundedToPages(max(1, slotByteCount))
         self.slotCount = slotCount
+        self.isShared = isShared
         let byteCount = self.slotByteCount * slotCount
-        memory =
-            isShared
-            ? .shared(try SharedRegion(name: "sluice-pool-\(poolId)", byteCount: byteCount))
-            : .own(.allocate(byteCount: byteCount, alignment: 4096))
+        if isShared {
+            let region = try SharedRegion(name: "sluice-pool-\(poolId)", byteCount: byteCount)
+            base = region.base
+            descriptors = (region.readOnlyDescriptor, region.descriptor)
+            self.region = consume region
+        } else {
+            base = .allocate(byteCount: byteCount, alignment: 4096)
+            region = nil
+            descriptors = nil
+        }
         references = Array(repeating: 0, count: slotCount)
         free = (0..<UInt32(slotCount)).reversed()
     }
 
     deinit {
-        if case .own(let bytes) = memory { bytes.deallocate() }
-    }
-
-    /// Whether workers can map it.
-    var isShared: Bool {
-        switch memory {
-        case .shared: true
-        case .own: false
-        }
+        if !isShared { base.deallocate() }
     }
 
     /// Descriptor for workers: read-only, or with write access; nil when it is not shared.
     func descriptor(isWritable: Bool) -> Int32? {
-        switch memory {
-        case .shared(let region): isWritable ? region.descriptor : region.readOnlyDescriptor
-        case .own: nil
-        }
+        isWritable ? descriptors?.writable : descriptors?.readOnly
     }
 
     /// Slots that nobody holds.
@@ -62,14 +57,9 @@ final class SlotPool {
 
     /// The bytes of a slot.
     func bytes(of slot: UInt32) -> UnsafeMutableRawBufferPointer {
-        let base: UnsafeMutableRawPointer? =
-            switch memory {
-            case .shared(let region): region.base
-            case .own(let bytes): bytes.baseAddress
-            }
         precondition(slot < slotCount)
         return UnsafeMutableRawBufferPointer(
-            start: base.map { $0 + Int(slot) * slotByteCount }, count: slotByteCount)
+            start: base + Int(slot) * slotByteCount, count: slotByteCount)
     }
 
     /// A free slot with one holder, nil when there is none. The one freed last comes first: its

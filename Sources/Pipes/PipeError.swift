@@ -61,15 +61,15 @@ extension PipeError: CustomStringConvertible {
 }
 
 /// Texts of the system's numbers.
-enum SystemText {
+package enum SystemText {
     /// The system's text for an error number, with the number.
-    static func ofError(_ number: Int32) -> String {
+    package static func ofError(_ number: Int32) -> String {
         guard let text = cl_error_text(number) else { return "error \(number)" }
         return "\(String(cString: text)) (errno \(number))"
     }
 
     /// "SIGKILL, Killed" for 9.
-    static func ofSignal(_ number: Int32) -> String {
+    package static func ofSignal(_ number: Int32) -> String {
         guard let name = cl_signal_name(number), let text = cl_signal_text(number) else {
             return "number \(number)"
         }

@@ -1,0 +1,243 @@
+internal import NDArrays
+internal import Pipes
+internal import Synchronization
+internal import WorkerProtocol
+
+/// A frame on its way from its source to the engine: accepted, and filled where it has pixels.
+struct IntakeFrame: Sendable {
+    /// Serial in the run, from 1.
+    var frameId: UInt64
+    /// Monotonic nanoseconds of acceptance.
+    var acceptedAt: UInt64
+    /// Description; the location is final.
+    var frame: FrameDescriptor
+    /// The source's slot that holds the pixels, nil when there is none.
+    var slot: UInt32?
+    /// Why the frame can't be read; nil when it can.
+    var failure: String?
+}
+
+/// The place where the source's thread and the engine's meet: frames one way, free slots the other.
+///
+/// Both sides take the lock once for many frames when they are busy, and wake the other only when it sleeps.
+final class FrameIntake: Sendable {
+    private struct State {
+        var ready: [IntakeFrame] = []
+        var freeSlots: [UInt32]
+        /// Frames announced, and frames whose entries were closed.
+        var accepted: UInt64 = 0
+        var closed: UInt64 = 0
+        var isClosed = false
+        var hasEnded = false
+        var failure: String?
+        var sourceWaits = false
+        var engineSleeps = false
+    }
+
+    private let state: Mutex<State>
+    private let sourceFlag: EventFlag
+    private let wakeEngine: @Sendable () -> Void
+    private let maximumOpenCount: UInt64
+
+    /// An intake with these free slots; at most `maximumOpenCount` frames are open at a time.
+    init(
+        freeSlots: [UInt32], maximumOpenCount: Int, wakeEngine: @escaping @Sendable () -> Void
+    ) throws(PipeError) {
+        state = Mutex(State(freeSlots: freeSlots))
+        sourceFlag = try EventFlag()
+        self.maximumOpenCount = UInt64(maximumOpenCount)
+        self.wakeEngine = wakeEngine
+    }
+
+    // MARK: The source's side
+
+    /// Opens a frame and returns its id; nil when no more frames are wanted. Waits while too many are open.
+    func accept() -> UInt64? {
+        wait { state in
+            if state.isClosed { return .some(nil) }
+            guard state.accepted - state.closed < maximumOpenCount else { return nil }
+            state.accepted += 1
+            return .some(state.accepted)
+        }
+    }
+
+    /// A slot for the frame accepted last. Waits until there is one; nil when the run stops at once.
+    func takeSlot() -> UInt32? {
+        wait { state in
+            if let slot = state.freeSlots.popLast() { return .some(slot) }
+            return state.isClosed ? .some(nil) : nil
+        }
+    }
+
+    private func wait<Value: Sendable>(
+        for condition: (inout State) -> Value??
+    ) -> Value? {
+        while true {
+            let found: Value?? = state.withLock { state in
+                let found = condition(&state)
+                state.sourceWaits = found == nil
+                return found
+            }
+            if let found { return found }
+            waitForEngine()
+        }
+    }
+
+    private func waitForEngine() {
+        do {
+            _ = try sourceFlag.wait()
+        } catch {
+            // poll(2) of an own eventfd fails only when the kernel is out of memory; asking again
+            // is all that can be done, and the loop does.
+        }
+    }
+
+    /// Hands a frame to the engine.
+    func submit(_ frame: IntakeFrame) {
+        let wake = state.withLock { state in
+            state.ready.append(frame)
+            let wake = state.engineSleeps
+            state.engineSleeps = false
+            return wake
+        }
+        if wake { wakeEngine() }
+    }
+
+    /// Tells that no more frames come, with the reason when the source could not go on.
+    func end(failure: String?) {
+        state.withLock { state in
+            state.hasEnded = true
+            state.failure = failure
+        }
+        wakeEngine()
+    }
+
+    /// Waits until `deadline` (monotonic nanoseconds) or until no more frames are wanted: then false.
+    func sleep(until deadline: UInt64) -> Bool {
+        while true {
+            if state.withLock({ $0.isClosed }) { return false }
+            let now = MonotonicClock.now()
+            if now >= deadline { return true }
+            let milliseconds = (deadline - now + 999_999) / 1_000_000
+            do {
+                _ = try sourceFlag.wait(timeoutMilliseconds: Int32(clamping: min(milliseconds, 1000)))
+            } catch {
+                return true
+            }
+        }
+    }
+
+    // MARK: The engine's side
+
+    /// What the engine finds when it looks.
+    struct Delivery {
+        var hasEnded = false
+        var failure: String?
+    }
+
+    /// Swaps the frames that are ready into `frames` (which must be empty) and gives back freed slots.
+    /// Says that the engine goes to sleep when `willSleep` and nothing is there.
+    func exchange(
+        _ frames: inout [IntakeFrame], freedSlots: inout [UInt32], closed: UInt64, willSleep: Bool
+    ) -> Delivery {
+        var wake = false
+        let delivery = state.withLock { state in
+            swap(&state.ready, &frames)
+            let hasNews = !freedSlots.isEmpty || closed != state.closed
+            state.freeSlots.append(contentsOf: freedSlots)
+            state.closed = closed
+            if state.sourceWaits && hasNews {
+                wake = true
+                state.sourceWaits = false
+            }
+            state.engineSleeps = willSleep && frames.isEmpty
+            return Delivery(hasEnded: state.hasEnded, failure: state.failure)
+        }
+        freedSlots.removeAll(keepingCapacity: true)
+        if wake { sourceFlag.signal() }
+        return delivery
+    }
+
+    /// Frames announced so far.
+    var accepted: UInt64 { state.withLock { $0.accepted } }
+
+    /// Takes no more frames: those announced still come.
+    func close() {
+        state.withLock { $0.isClosed = true }
+        sourceFlag.signal()
+    }
+}
+
+/// Runs a source on its own thread: announce, accept, take a slot, fill, submit.
+struct SourceDriver: Sendable {
+    let source: any FrameSource
+    let intake: FrameIntake
+    /// The source's pool and its slots; nil when the source sends references only.
+    let pool: (@Sendable (UInt32) -> UnsafeMutableRawBufferPointer)?
+    let slotByteCount: Int
+    /// Most frames per second; nil: no limit.
+    let rateLimit: Double?
+
+    /// Takes frames until the source ends, fails or is told to end.
+    func run() {
+        let start = MonotonicClock.now()
+        var count: UInt64 = 0
+        do {
+            while true {
+                if let rateLimit {
+                    let due = start + UInt64(Double(count) / rateLimit * 1e9)
+                    guard intake.sleep(until: due) else { break }
+                }
+                guard let announcement = try source.next(), let frameId = intake.accept() else { break }
+                count += 1
+                intake.submit(prepare(announcement, frameId: frameId))
+            }
+            intake.end(failure: nil)
+        } catch {
+            intake.end(failure: "\(error)")
+        }
+    }
+
+    private func prepare(_ announcement: FrameAnnouncement, frameId: UInt64) -> IntakeFrame {
+        var result = IntakeFrame(
+            frameId: frameId, acceptedAt: MonotonicClock.now(),
+            frame: FrameDescriptor(
+                uniqueId: announcement.uniqueId ?? frameId, timeStamp: announcement.timeStamp,
+                payload: .image(nil), location: .inline(byteOffset: 0, byteCount: 0),
+                attributes: announcement.attributes, sourceName: announcement.sourceName))
+        switch announcement.content {
+        case .reference(let format, let path, let index):
+            result.frame.location = .reference(format: format, path: path, index: UInt64(index))
+        case .structure(let structure, let typeName):
+            result.frame.payload = .structure(structure, typeName: typeName)
+        case .unreadable(let reason):
+            result.failure = reason
+        case .image(let layout, let byteCount):
+            result.frame.payload = .image(layout)
+            fill(&result, byteCount: byteCount)
+        case .bytes(let byteCount, let typeName):
+            result.frame.payload = .bytes(typeName: typeName)
+            fill(&result, byteCount: byteCount)
+        }
+        return result
+    }
+
+    private func fill(_ frame: inout IntakeFrame, byteCount: Int) {
+        guard let pool, byteCount <= slotByteCount else {
+            frame.failure =
+                "the frame has \(byteCount) bytes, a slot \(slotByteCount); set a larger slot size"
+            return
+        }
+        guard let slot = intake.takeSlot() else {
+            frame.failure = "the run was stopped before the frame had a place"
+            return
+        }
+        frame.slot = slot
+        do {
+            try source.fill(UnsafeMutableRawBufferPointer(rebasing: pool(slot)[..<byteCount]))
+            frame.frame.location = .slot(pool: 0, slot: slot, byteCount: UInt64(byteCount))
+        } catch {
+            frame.failure = "\(error)"
+        }
+    }
+}
