@@ -122,6 +122,29 @@ struct MessageDecoderTests {
         try decoder.finish()
     }
 
+    @Test("A read may fill the decoder's own memory, and its error comes out as it is")
+    func filledInPlace() throws {
+        struct ReadError: Error, Equatable {}
+        let golden = try #require(goldenBytes("stream"))
+        var decoder = MessageDecoder()
+        #expect(throws: ReadError()) {
+            try decoder.withWritableSpace { _ throws(ReadError) in throw ReadError() }
+        }
+        var place = 0
+        var types: [UInt16] = []
+        while place < golden.count {
+            place += decoder.withWritableSpace { space in
+                let count = min(100, space.count, golden.count - place)
+                space.copyBytes(from: golden[place..<place + count])
+                return count
+            }
+            while let message = try decoder.next() { types.append(message.header.messageType) }
+        }
+        #expect(types == Array(10...18))
+        #expect(decoder.withWritableSpace { _ in 0 } == 0)
+        try decoder.finish()
+    }
+
     @Test("A large payload is read past the decoder and the next message is found")
     func payloadPastDecoder() throws {
         let golden = try #require(goldenBytes("payload"))
