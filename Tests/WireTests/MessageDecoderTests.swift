@@ -93,7 +93,7 @@ struct MessageDecoderTests {
         writer.beginMessage(type: 1, requestId: 1)
         body.withUnsafeBytes { writer.writeBytes(UnsafeRawBufferPointer(rebasing: $0[..<300_000])) }
         try writer.endMessage(payloadByteCount: 10)
-        (0..<10).forEach { writer.writeUInt8($0) }
+        for byte in 0..<10 as Range<UInt8> { writer.writeUInt8(byte) }
         let good = Array(writer.bytes)
         let decoded = DecodedStream([good[...], good[...], good[...]], limits: limits)
         #expect(decoded.error == nil)
