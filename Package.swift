@@ -105,5 +105,7 @@ let package = Package(
         tests("PipesTests", ["Pipes", "CLinux"]),
         tests("TIFFTests", ["TIFF", "NDArrays", "CLinux"]),
         tests("FrameReadersTests", ["FrameReaders", "NDArrays", "TIFF"]),
+        tests(
+            "EndpointsTests", ["Endpoints", "ControllerRuntime", "FrameReaders", "NDArrays", "TIFF"]),
     ]
 )
