@@ -94,9 +94,6 @@ let package = Package(
         // For processor authors
         library("ProcessorTesting", ["DataProcessing", "NDArrays", "Statistics"]),
         // Tests
-        .target(
-            name: "TestSupport", dependencies: ["WorkerProtocol", "Wire", "Pipes", "Statistics"],
-            path: "Tests/TestSupport", swiftSettings: strict),
         tests("TidyTests", []),
         tests("DataProcessingTests", ["DataProcessing", "ProcessorTesting", "NDArrays", "Statistics"]),
         tests(
@@ -107,14 +104,6 @@ let package = Package(
         tests("WireTests", ["Wire", "CLinux"]),
         tests("PipesTests", ["Pipes", "CLinux"]),
         tests("TIFFTests", ["TIFF", "NDArrays", "CLinux"]),
-        tests(
-            "WorkerRuntimeTests",
-            [
-                "WorkerRuntime", "DataProcessing", "WorkerProtocol", "Wire", "Pipes", "NDArrays",
-                "Statistics", "TestSupport", "SluiceWorker", "FaultyWorker",
-            ]),
         tests("FrameReadersTests", ["FrameReaders", "NDArrays", "TIFF"]),
-        tests(
-            "EndpointsTests", ["Endpoints", "ControllerRuntime", "FrameReaders", "NDArrays", "TIFF"]),
     ]
 )

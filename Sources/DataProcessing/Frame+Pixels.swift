@@ -104,3 +104,47 @@ extension Frame {
         return image
     }
 }
+
+// MARK: - Pixel by pixel
+
+extension Frame {
+    /// Gives every pixel the value that `transform` computes from its index in memory order and its old
+    /// value: from the input straight into the output, or in place, and without a copy either way.
+    ///
+    /// - Throws: as `modifyPixels`.
+    @inlinable
+    public func mapPixels<Element: ArrayElement>(
+        of type: Element.Type = Element.self,
+        _ transform: (_ index: Int, _ pixel: Element) -> Element
+    ) throws {
+        let layout = try self.layout
+        try rewriteBytes(layout, as: type) { old, new in
+            let count = layout.elementCount
+            let target = new.assumingMemoryBound(to: type)
+            // Two loops: the compiler can use vectors where it knows that there is one array.
+            if UnsafeRawPointer(new) == old {
+                for index in 0..<count { target[index] = transform(index, target[index]) }
+            } else {
+                let source = old.assumingMemoryBound(to: type)
+                for index in 0..<count { target[index] = transform(index, source[index]) }
+            }
+        }
+    }
+
+    /// Calls `body` with the old pixels and the place of the new ones, which is the same when it is ours.
+    @usableFromInline
+    func rewriteBytes<Element: ArrayElement>(
+        _ layout: ArrayLayout, as type: Element.Type,
+        _ body: (UnsafeRawPointer, UnsafeMutableRawPointer) -> Void
+    ) throws {
+        try layout.check(type)
+        checkOpen()
+        if let region, region.isWritable {
+            return body(UnsafeRawPointer(region.base), region.base)
+        }
+        try replaceBytes(content: content, byteCount: byteCount) { old, new in
+            guard let source = old.baseAddress, let target = new.baseAddress else { return }
+            body(source, target)
+        }
+    }
+}

@@ -17,6 +17,17 @@ public final class MetadataQueue: Sendable {
         public var nDelivered: UInt64 = 0
         /// Updates that are in the queue now.
         public var nQueued: UInt64 = 0
+
+        /// Counters; by default all zero.
+        public init(
+            nReceived: UInt64 = 0, nRejected: UInt64 = 0, nDelivered: UInt64 = 0,
+            nQueued: UInt64 = 0
+        ) {
+            self.nReceived = nReceived
+            self.nRejected = nRejected
+            self.nDelivered = nDelivered
+            self.nQueued = nQueued
+        }
     }
 
     /// One update: the values and when they were valid.

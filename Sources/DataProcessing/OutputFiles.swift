@@ -17,6 +17,9 @@ public struct WrittenFile: Sendable, Hashable {
 /// Where processors write files: a file has its final name only when it is whole, and never replaces
 /// another one unless it was asked to.
 public protocol OutputFileStager: AnyObject {
+    /// Whether writers should compute the CRC32C of what they write: it is checked later.
+    var needsChecksum: Bool { get }
+
     /// Lets `write` fill the file `name` in `directory`, an output of `frame`, through a descriptor that is closed
     /// afterwards. When `write` throws, nothing is left.
     ///
@@ -61,6 +64,8 @@ package final class StagedOutputFiles: OutputFileStager {
         let file: StagedFile
     }
 
+    /// The controller records it before it gives the file its name.
+    package let needsChecksum = true
     private let runName: String
     private var attempt = 0
     private var entries: [Entry] = []
@@ -106,6 +111,8 @@ package final class StagedOutputFiles: OutputFileStager {
 
 /// Output files without a controller: each has its final name as soon as it is written.
 public final class ImmediateOutputFiles: OutputFileStager {
+    /// Nobody asks for it later.
+    public let needsChecksum = false
     private let runName = "\(getpid())"
 
     /// Output files of this process.

@@ -126,14 +126,14 @@ package final class ProcessorChain {
 
     private func run(_ first: Frame, from position: Int) -> ProcessorFailure? {
         var frame = first
-        for (index, link) in links[position...].enumerated() {
+        for index in position..<links.count {
             do {
-                switch try call(link, frame) {
+                switch try call(links[index], frame) {
                 case .none: return nil
                 case .one(let next): frame = next
                 case .several(let results):
                     for result in results {
-                        if let failure = run(result, from: position + index + 1) { return failure }
+                        if let failure = run(result, from: index + 1) { return failure }
                     }
                     return nil
                 }
@@ -181,6 +181,12 @@ package final class ProcessorChain {
     private func collect(
         _ returned: Frame?, of link: Link, for frame: Frame, key: FrameKey
     ) throws(ProcessingError) -> Results {
+        // Nearly every frame: one comes in and the same, or none, comes out. No array is made.
+        if outlet.emitted.isEmpty, returned === frame || returned == nil {
+            endCall()
+            if returned == nil { drop(frame) }
+            return returned == nil ? .none : .one(frame)
+        }
         var results = outlet.emitted
         if let returned, !results.contains(where: { $0 === returned }) {
             let isOurs = returned === frame || outlet.made.contains { $0 === returned }

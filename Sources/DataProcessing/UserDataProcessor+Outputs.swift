@@ -52,6 +52,7 @@ extension UserDataProcessor {
     /// processed.
     public func makeFrame(layout: ArrayLayout) throws -> Frame {
         try makeFrame { frame in
+            try layout.checkUncompressed()
             try frame.overwriteBytes(content: .image(layout), byteCount: layout.byteCount) {
                 bytes in
                 _ = bytes.initializeMemory(as: UInt8.self, repeating: 0)
@@ -65,8 +66,20 @@ extension UserDataProcessor {
         _ body: (inout MutableNDArrayView<Element>) throws -> Void
     ) throws -> Frame {
         try makeFrame { frame in
+            try layout.checkUncompressed()
             try frame.overwriteBytes(content: .image(layout), byteCount: layout.byteCount) { _ in }
             try frame.modifyPixels(of: type, body)
+        }
+    }
+
+    /// The same with bytes, all of which `body` writes.
+    public func makeFrame(
+        layout: ArrayLayout, _ body: (UnsafeMutableRawBufferPointer) throws -> Void
+    ) throws -> Frame {
+        try makeFrame { frame in
+            try layout.checkUncompressed()
+            try frame.overwriteBytes(content: .image(layout), byteCount: layout.byteCount) { _ in }
+            try body(try frame.writableBytes())
         }
     }
 
@@ -91,5 +104,12 @@ extension UserDataProcessor {
         let frame = try outlet.makeFrame()
         try fill(frame)
         return frame
+    }
+}
+
+extension ArrayLayout {
+    /// Throws where the number of bytes is not what the layout says.
+    func checkUncompressed() throws(NDArrayError) {
+        guard codecName.isEmpty else { throw .compressed(codecName: codecName) }
     }
 }
