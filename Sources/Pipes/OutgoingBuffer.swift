@@ -68,22 +68,20 @@ package struct OutgoingBuffer: ~Copyable {
     /// Whether `append` would take `byteCount` bytes. When nothing waits, one piece of any size has
     /// room, so that a message over the maximum can go out at all.
     package func hasRoom(for byteCount: Int = 1) -> Bool {
-        payloads.count + finished.count < Self.maximumPayloadCount
-            && (isDrained || tail - head + byteCount <= maximumByteCount)
+        isDrained
+            || tail - head + byteCount <= maximumByteCount
+                && payloads.count + finished.count < Self.maximumPayloadCount
     }
 
     /// Copies `bytes` behind what waits; false, and nothing taken, where there is no room.
     package mutating func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard hasRoom(for: bytes.count) else { return false }
-        keep(bytes)
+        if let source = bytes.baseAddress, !bytes.isEmpty {
+            reserve(bytes.count)
+            (base + tail).copyMemory(from: source, byteCount: bytes.count)
+            tail += bytes.count
+        }
         return true
-    }
-
-    private mutating func keep(_ bytes: UnsafeRawBufferPointer) {
-        guard let source = bytes.baseAddress, !bytes.isEmpty else { return }
-        reserve(bytes.count)
-        (base + tail).copyMemory(from: source, byteCount: bytes.count)
-        tail += bytes.count
     }
 
     /// Puts a payload behind what waits without copying it: `region` must stay valid and
@@ -102,10 +100,8 @@ package struct OutgoingBuffer: ~Copyable {
     package mutating func send(
         _ bytes: UnsafeRawBufferPointer, to descriptor: borrowing OwnedDescriptor
     ) throws(PipeError) -> FlushResult? {
-        guard hasRoom(for: bytes.count) else { return nil }
         guard isDrained else {
-            keep(bytes)
-            return try flush(to: descriptor)
+            return append(bytes) ? try flush(to: descriptor) : nil
         }
         var rest = bytes
         while !rest.isEmpty {
@@ -113,7 +109,7 @@ package struct OutgoingBuffer: ~Copyable {
             case .bytes(let count): rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             case .closed: return .closed
             case .wouldBlock:
-                keep(rest)
+                _ = append(rest)
                 return .wouldBlock
             }
         }

@@ -150,23 +150,12 @@ package struct ProcessCommand: Sendable, Hashable {
 
     /// Reads the body of a `process`.
     package init(from reader: inout ByteReader) throws(WireError) {
-        self.init(
-            key: FrameKey(frameId: 0), configurationVersion: 0,
-            frame: FrameDescriptor(
-                uniqueId: 0, payload: .bytes(typeName: ""),
-                location: .inline(byteOffset: 0, byteCount: 0)))
-        try read(from: &reader)
-    }
-
-    /// Reads the body of another `process` over this one and keeps its memory, so that a worker
-    /// allocates nothing for a frame without attributes. When it throws, this is anything.
-    package mutating func read(from reader: inout ByteReader) throws(WireError) {
         key = FrameKey(frameId: try reader.readUInt64(), branch: try reader.readUInt64())
         configurationVersion = try reader.readUInt64()
         attempt = try reader.readUInt32()
         let count = try reader.readCount(
             elementByteCount: 4, maximum: ProtocolLimits.maximumOutputCount, field: "lease count")
-        if !leasedSlots.isEmpty { leasedSlots.removeAll(keepingCapacity: true) }
+        leasedSlots = []
         for _ in 0..<count { leasedSlots.append(try reader.readUInt32()) }
         frame = try FrameDescriptor(from: &reader)
         try reader.finish()

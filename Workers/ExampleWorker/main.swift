@@ -1,3 +1,1 @@
-import WorkerRuntime
-
-WorkerMain.run(processors: [])
+print("")
