@@ -174,6 +174,7 @@ extension ByteReader {
     ) throws(WireError) -> String {
         let start = position
         let part = try readCountedBytes(maximumByteCount: maximumByteCount, field: field)
+        if part.isEmpty { return "" }
         guard let text = String(validating: part, as: UTF8.self) else {
             position = start
             throw WireError(

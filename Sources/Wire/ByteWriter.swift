@@ -10,6 +10,8 @@ package struct ByteWriter: ~Copyable {
     package var byteCount: Int { count }
     @usableFromInline var count = 0
     private var message: (start: Int, header: MessageHeader)?
+    /// Why no reader would take the unfinished message.
+    @usableFromInline var refusal: WireError?
     private let limits: WireLimits
 
     /// `removeAll` gives memory beyond this back: a few of the largest bodies, so that one unusual
@@ -37,6 +39,7 @@ package struct ByteWriter: ~Copyable {
     package mutating func removeAll() {
         count = 0
         message = nil
+        refusal = nil
         if capacity > Self.maximumKeptByteCount {
             base.deallocate()
             capacity = 4096
@@ -85,15 +88,27 @@ extension ByteWriter {
         count += MessageHeader.byteCount
     }
 
-    /// Ends the message: fills in its header. `payloadByteCount` bytes of payload must be sent
-    /// right after these bytes. A message over the limits is taken back whole and the error
-    /// thrown.
+    /// Says that a field of the unfinished message is over what its reader takes; `endMessage` throws
+    /// the first such error. So that writing a field needs no `try`, and nothing is sent that the
+    /// other side must take for damage.
+    package mutating func refuse(_ code: WireError.Code) {
+        if refusal == nil { refusal = WireError(code, byteOffset: UInt64(count)) }
+    }
+
+    /// Ends the message: fills in its header. `payloadByteCount` bytes of payload must be sent right
+    /// after these bytes. A message over the limits, or with a refused field, is taken back whole and
+    /// the error thrown.
     package mutating func endMessage(payloadByteCount: Int = 0) throws(WireError) {
         guard let (start, begun) = message else {
             preconditionFailure("endMessage belongs to a beginMessage")
         }
         var header = begun
         message = nil
+        if let refusal {
+            self.refusal = nil
+            count = start
+            throw refusal
+        }
         let body = base + start + MessageHeader.byteCount
         let bodyByteCount = count - start - MessageHeader.byteCount
         precondition(payloadByteCount >= 0, "a count is not negative")
@@ -113,6 +128,7 @@ extension ByteWriter {
     package mutating func cancelMessage() {
         if let (start, _) = message { count = start }
         message = nil
+        refusal = nil
     }
 }
 
@@ -168,6 +184,15 @@ extension ByteWriter {
     @inlinable
     package mutating func writeCount(_ value: Int) { writeInteger(UInt32(clamping: value)) }
 
+    /// Adds `byteCount` bytes, which the caller fills in whole at the pointer before its next call.
+    package mutating func appendBlock(_ byteCount: Int) -> UnsafeMutableRawPointer {
+        precondition(byteCount >= 0, "a count is not negative")
+        reserve(byteCount)
+        let start = base + count
+        count += byteCount
+        return start
+    }
+
     /// Bytes as they are.
     @inlinable
     package mutating func writeBytes(_ bytes: UnsafeRawBufferPointer) {
@@ -186,6 +211,7 @@ extension ByteWriter {
 
     /// A UInt32 count of bytes and the text in UTF-8.
     package mutating func writeText(_ text: String) {
+        if text.isEmpty { return writeUInt32(0) }
         let place = count
         writeUInt32(0)
         var text = text

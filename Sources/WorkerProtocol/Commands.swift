@@ -31,9 +31,11 @@ package struct StartCommand: Sendable, Hashable {
     /// Writes the body of a `start`.
     package func write(to writer: inout ByteWriter) {
         writer.writeUInt64(configurationVersion)
-        writer.writeCount(processors.count)
+        writer.writeCount(
+            processors.count, maximum: ProtocolLimits.maximumProcessorCount,
+            field: "processor count")
         for processor in processors {
-            writer.writeText(processor.name)
+            writer.writeName(processor.name)
             writer.writeStructure(processor.settings)
         }
     }
@@ -137,27 +139,57 @@ package struct ProcessCommand: Sendable, Hashable {
         self.frame = frame
     }
 
+    /// Bytes of the fields before the leased slots, their number included.
+    private static let fixedByteCount = 32
+
     /// Writes the body of a `process`.
     package func write(to writer: inout ByteWriter) {
-        writer.writeUInt64(key.frameId)
-        writer.writeUInt64(key.branch)
-        writer.writeUInt64(configurationVersion)
-        writer.writeUInt32(attempt)
-        writer.writeCount(leasedSlots.count)
-        for slot in leasedSlots { writer.writeUInt32(slot) }
+        if let fault { writer.refuse(fault) }
+        writer.check(
+            leasedSlots.count, maximum: ProtocolLimits.maximumOutputCount, field: "lease count")
+        let count = leasedSlots.count
+        let block = MutableFieldBlock(Self.fixedByteCount + 4 * count, of: &writer)
+        block.set(key.frameId, at: 0)
+        block.set(key.branch, at: 8)
+        block.set(configurationVersion, at: 16)
+        block.set(attempt, at: 24)
+        block.set(UInt32(clamping: count), at: 28)
+        for index in 0..<count {
+            block.set(leasedSlots[index], at: Self.fixedByteCount + 4 * index)
+        }
         frame.write(to: &writer)
     }
 
     /// Reads the body of a `process`.
     package init(from reader: inout ByteReader) throws(WireError) {
-        key = FrameKey(frameId: try reader.readUInt64(), branch: try reader.readUInt64())
-        configurationVersion = try reader.readUInt64()
-        attempt = try reader.readUInt32()
+        let block = try FieldBlock(Self.fixedByteCount - 4, of: &reader)
         let count = try reader.readCount(
             elementByteCount: 4, maximum: ProtocolLimits.maximumOutputCount, field: "lease count")
-        leasedSlots = []
-        for _ in 0..<count { leasedSlots.append(try reader.readUInt32()) }
+        if count > 0 {
+            let slots = try FieldBlock(4 * count, of: &reader)
+            leasedSlots = [UInt32](unsafeUninitializedCapacity: count) { buffer, filled in
+                for index in 0..<count { buffer[index] = slots.value(at: 4 * index) }
+                filled = count
+            }
+        } else {
+            leasedSlots = []
+        }
+        key = FrameKey(frameId: block.value(at: 0), branch: block.value(at: 8))
+        configurationVersion = block.value(at: 16)
+        attempt = block.value(at: 24)
         frame = try FrameDescriptor(from: &reader)
+        if let fault { throw reader.error(fault) }
         try reader.finish()
+    }
+
+    /// A key that no frame has, or a location that only outputs have.
+    private var fault: WireError.Code? {
+        if key.branch != 0, !key.isWellFormed {
+            return .unknownValue(field: "branch of a frame key", value: key.branch)
+        }
+        if case .sameAsInput = frame.location {
+            return .unknownValue(field: "location of an input", value: 3)
+        }
+        return nil
     }
 }

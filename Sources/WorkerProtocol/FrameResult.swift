@@ -72,69 +72,119 @@ package struct FrameResult: Sendable, Hashable {
         self.files = files
     }
 
+    /// Bytes of the fields before the outcome's own, its code included.
+    private static let fixedByteCount = 33
+
     /// Writes the body of a `result`.
     package func write(to writer: inout ByteWriter) {
-        writer.writeUInt64(uniqueId)
-        writer.writeUInt64(processingNanoseconds)
-        writer.writeUInt64(bytesIn)
-        writer.writeUInt64(bytesOut)
+        if let fault { writer.refuse(fault) }
+        let block = MutableFieldBlock(Self.fixedByteCount, of: &writer)
+        block.set(uniqueId, at: 0)
+        block.set(processingNanoseconds, at: 8)
+        block.set(bytesIn, at: 16)
+        block.set(bytesOut, at: 24)
+        block.set(outcome.code, at: 32)
         switch outcome {
-        case .processed: writer.writeUInt8(0)
-        case .filtered: writer.writeUInt8(1)
+        case .processed, .filtered: break
         case .failed(let processorIndex, let reason):
-            writer.writeUInt8(2)
             writer.writeUInt32(processorIndex)
-            writer.writeText(reason)
+            writer.writeReason(reason)
         case .returned(let reason):
-            writer.writeUInt8(3)
-            writer.writeText(reason)
+            writer.writeReason(reason)
         }
         writer.writeUInt32(outputCount)
         writer.writeCount(outputs.count)
         for output in outputs { output.write(to: &writer) }
-        writer.writeCount(files.count)
+        writer.writeCount(
+            files.count, maximum: ProtocolLimits.maximumOutputCount, field: "file count")
         for file in files { writer.writeStagedFile(file) }
     }
 
     /// Reads the body of a `result`.
     package init(from reader: inout ByteReader) throws(WireError) {
-        uniqueId = try reader.readUInt64()
-        processingNanoseconds = try reader.readUInt64()
-        bytesIn = try reader.readUInt64()
-        bytesOut = try reader.readUInt64()
-        let code = try reader.readUInt8()
-        switch code {
-        case 0: outcome = .processed
-        case 1: outcome = .filtered
-        case 2:
-            let processorIndex = try reader.readUInt32()
-            outcome = .failed(processorIndex: processorIndex, reason: try reader.readLongText())
-        case 3: outcome = .returned(reason: try reader.readLongText())
-        default: throw reader.error(.unknownValue(field: "outcome", value: UInt64(code)))
-        }
-        outputCount = try reader.readUInt32()
-        guard outputCount <= UInt32(ProtocolLimits.maximumOutputCount) else {
-            throw reader.error(
-                .valueOutOfRange(
-                    field: "output count", value: UInt64(outputCount),
-                    maximum: UInt64(ProtocolLimits.maximumOutputCount)))
-        }
+        let block = try FieldBlock(Self.fixedByteCount, of: &reader)
+        let outcome = try FrameOutcome(code: block.value(at: 32), from: &reader)
+        let outputCount = try reader.readUInt32()
         let described = try reader.readCount(
-            elementByteCount: 30, maximum: Int(outputCount), field: "output count")
-        outputs = []
+            elementByteCount: 30, maximum: ProtocolLimits.maximumOutputCount,
+            field: "output count")
+        var outputs: [FrameDescriptor] = []
         for _ in 0..<described { outputs.append(try FrameDescriptor(from: &reader)) }
         let fileCount = try reader.readCount(
             elementByteCount: 18, maximum: ProtocolLimits.maximumOutputCount, field: "file count")
-        files = []
+        var files: [StagedFile] = []
         for _ in 0..<fileCount { files.append(try reader.readStagedFile()) }
+        self.init(
+            outcome: outcome, uniqueId: block.value(at: 0),
+            processingNanoseconds: block.value(at: 8), bytesIn: block.value(at: 16),
+            bytesOut: block.value(at: 24), outputCount: outputCount, outputs: outputs,
+            files: files)
+        if let fault { throw reader.error(fault) }
         try reader.finish()
+    }
+
+    /// Numbers that sums of many results could not bear, more outputs than the limit, fewer or more
+    /// descriptors than outputs, and outputs at places that no output can have.
+    private var fault: WireError.Code? {
+        if processingNanoseconds > ProtocolLimits.maximumProcessingNanoseconds {
+            return .valueOutOfRange(
+                field: "processing time", value: processingNanoseconds,
+                maximum: ProtocolLimits.maximumProcessingNanoseconds)
+        }
+        let bytes = max(bytesIn, bytesOut)
+        if bytes > ProtocolLimits.maximumOutputByteCount {
+            return .valueOutOfRange(
+                field: "bytes of a frame", value: bytes,
+                maximum: ProtocolLimits.maximumOutputByteCount)
+        }
+        if outputCount > UInt32(ProtocolLimits.maximumOutputCount) {
+            return .valueOutOfRange(
+                field: "output count", value: UInt64(outputCount),
+                maximum: UInt64(ProtocolLimits.maximumOutputCount))
+        }
+        if outputs.isEmpty { return nil }
+        if outputs.count != Int(outputCount) {
+            return .unknownValue(
+                field: "number of described outputs", value: UInt64(outputs.count))
+        }
+        for output in outputs {
+            if case .reference = output.location {
+                return .unknownValue(field: "location of an output", value: 2)
+            }
+        }
+        return nil
+    }
+}
+
+extension FrameOutcome {
+    fileprivate var code: UInt8 {
+        switch self {
+        case .processed: 0
+        case .filtered: 1
+        case .failed: 2
+        case .returned: 3
+        }
+    }
+
+    fileprivate init(code: UInt8, from reader: inout ByteReader) throws(WireError) {
+        switch code {
+        case 0: self = .processed
+        case 1: self = .filtered
+        case 2:
+            let processorIndex = try reader.readUInt32()
+            self = .failed(processorIndex: processorIndex, reason: try reader.readLongText())
+        case 3: self = .returned(reason: try reader.readLongText())
+        default: throw reader.error(.unknownValue(field: "outcome", value: UInt64(code)))
+        }
     }
 }
 
 extension ByteWriter {
     fileprivate mutating func writeStagedFile(_ file: StagedFile) {
-        writeText(file.stagedPath)
-        writeText(file.finalPath)
+        writeLongText(file.stagedPath)
+        writeLongText(file.finalPath)
+        check(
+            file.byteCount, maximum: ProtocolLimits.maximumOutputByteCount, field: "file size")
         writeUInt64(file.byteCount)
         writeBool(file.checksum != nil)
         if let checksum = file.checksum { writeUInt32(checksum) }
@@ -147,6 +197,7 @@ extension ByteReader {
         let stagedPath = try readLongText()
         let finalPath = try readLongText()
         let byteCount = try readUInt64()
+        try check(byteCount, maximum: ProtocolLimits.maximumOutputByteCount, field: "file size")
         let checksum = try readBool() ? try readUInt32() : nil
         return StagedFile(
             stagedPath: stagedPath, finalPath: finalPath, byteCount: byteCount, checksum: checksum,

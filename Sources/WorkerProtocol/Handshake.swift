@@ -14,7 +14,7 @@ package struct PoolDescription: Sendable, Hashable {
     package var descriptor: UInt32
     /// Whether the worker may write: its output pool; input pools are inherited read-only.
     package var isWritable: Bool
-    /// Bytes from one slot to the next; a multiple of the page size.
+    /// Bytes from one slot to the next; a multiple of 4096.
     package var slotByteCount: UInt64
     /// Number of slots.
     package var slotCount: UInt32
@@ -29,6 +29,28 @@ package struct PoolDescription: Sendable, Hashable {
         self.isWritable = isWritable
         self.slotByteCount = slotByteCount
         self.slotCount = slotCount
+    }
+
+    /// Bytes of all slots, which is what is mapped.
+    package var byteCount: Int { Int(slotByteCount) * Int(slotCount) }
+
+    /// Where in the pool the first `byteCount` bytes of `slot` lie; nil when there is no such slot or
+    /// it has less room. Any numbers may be asked for.
+    package func byteRange(slot: UInt32, byteCount: UInt64) -> Range<Int>? {
+        guard slot < slotCount, byteCount <= slotByteCount else { return nil }
+        let start = Int(slot) * Int(slotByteCount)
+        return start..<start + Int(byteCount)
+    }
+
+    fileprivate var fault: WireError.Code? {
+        let alignment = ProtocolLimits.slotAlignment
+        let maximum = ProtocolLimits.maximumPoolByteCount
+        if slotCount == 0 || slotByteCount == 0 || slotByteCount % alignment != 0 {
+            return .unknownValue(field: "slot size (a multiple of 4096)", value: slotByteCount)
+        }
+        let (total, overflow) = slotByteCount.multipliedReportingOverflow(by: UInt64(slotCount))
+        return overflow || total > maximum
+            ? .valueOutOfRange(field: "pool size", value: total, maximum: maximum) : nil
     }
 }
 
@@ -93,16 +115,17 @@ package struct Hello: Sendable, Hashable {
         writer.writeUInt16(versions.upperBound)
         writer.writeUInt64(capabilities.rawValue)
         writer.writeUInt32(controllerProcessId)
-        writer.writeText(runId)
-        writer.writeText(stageName)
+        writer.writeName(runId)
+        writer.writeName(stageName)
         writer.writeUInt32(workerId)
         writer.writeUInt32(incarnation)
         writer.writeBool(wantsOutputs)
-        writer.writeText(inputChannel)
-        writer.writeText(outputChannel)
-        writer.writeText(logLevel)
+        writer.writeLongText(inputChannel)
+        writer.writeLongText(outputChannel)
+        writer.writeName(logLevel)
         writer.writeUInt32(statusDescriptor)
-        writer.writeCount(pools.count)
+        writer.writeCount(
+            pools.count, maximum: ProtocolLimits.maximumPoolCount, field: "pool count")
         for pool in pools {
             writer.writeUInt16(pool.poolId)
             writer.writeUInt32(pool.descriptor)
@@ -110,9 +133,11 @@ package struct Hello: Sendable, Hashable {
             writer.writeUInt64(pool.slotByteCount)
             writer.writeUInt32(pool.slotCount)
         }
+        if let fault { writer.refuse(fault) }
     }
 
-    /// Reads the body of a `hello`.
+    /// Reads the body of a `hello`. Bytes behind the last field are those of a newer version's
+    /// fields and are left alone, so that two versions can agree on one.
     package init(from reader: inout ByteReader) throws(WireError) {
         let lowest = try reader.readUInt16()
         let highest = try reader.readUInt16()
@@ -142,7 +167,34 @@ package struct Hello: Sendable, Hashable {
                     isWritable: try reader.readBool(), slotByteCount: try reader.readUInt64(),
                     slotCount: try reader.readUInt32()))
         }
-        try reader.finish()
+        if let fault { throw reader.error(fault) }
+    }
+
+    /// What no worker could work with: descriptors that are no numbers of descriptors, pools without
+    /// room or beyond the limits, a pool number that comes twice, two writable pools.
+    private var fault: WireError.Code? {
+        let largest = UInt64(Int32.max)
+        if statusDescriptor != Self.noDescriptor, statusDescriptor > largest {
+            return .valueOutOfRange(
+                field: "descriptor", value: UInt64(statusDescriptor), maximum: largest)
+        }
+        for (position, pool) in pools.enumerated() {
+            if pool.descriptor > largest {
+                return .valueOutOfRange(
+                    field: "descriptor", value: UInt64(pool.descriptor), maximum: largest)
+            }
+            let others = pools[..<position]
+            if others.contains(where: { $0.poolId == pool.poolId }) {
+                return .unknownValue(
+                    field: "pool number (it comes twice)", value: UInt64(pool.poolId))
+            }
+            if pool.isWritable, others.contains(where: \.isWritable) {
+                return .unknownValue(
+                    field: "writable pool (there is one already)", value: UInt64(pool.poolId))
+            }
+            if let fault = pool.fault { return fault }
+        }
+        return nil
     }
 }
 
@@ -170,27 +222,14 @@ package struct Welcome: Sendable, Hashable {
         writer.writeUInt16(version)
         writer.writeUInt64(capabilities.rawValue)
         writer.writeUInt32(processId)
-        writer.writeText(software)
+        writer.writeName(software)
     }
 
-    /// Reads the body of a `welcome`.
+    /// Reads the body of a `welcome`; as for `hello`, newer fields may follow.
     package init(from reader: inout ByteReader) throws(WireError) {
         version = try reader.readUInt16()
         capabilities = Capabilities(rawValue: try reader.readUInt64())
         processId = try reader.readUInt32()
         software = try reader.readName()
-        try reader.finish()
-    }
-}
-
-extension ByteReader {
-    /// A short text: a name.
-    mutating func readName() throws(WireError) -> String {
-        try readText(maximumByteCount: ProtocolLimits.maximumNameByteCount, field: "name length")
-    }
-
-    /// A text for people, a path or a value.
-    mutating func readLongText() throws(WireError) -> String {
-        try readText(maximumByteCount: ProtocolLimits.maximumTextByteCount)
     }
 }

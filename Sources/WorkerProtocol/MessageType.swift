@@ -1,3 +1,5 @@
+internal import NDArrays
+
 /// What a message is; the raw value is the header's message type. Types below 64 go to the worker,
 /// types from 64 come from it.
 package enum MessageType: UInt16, Sendable, CaseIterable {
@@ -58,6 +60,8 @@ package enum ProtocolLimits {
     package static let maximumNameByteCount = 1 << 10
     /// Bytes of a text: error reasons, attribute values, paths (PATH_MAX is 4096).
     package static let maximumTextByteCount = 1 << 18
+    /// Bytes of the reason of a failure; longer ones are cut by the writer.
+    package static let maximumReasonByteCount = 1 << 16
     /// Attributes of one frame; areaDetector files hold at most 526.
     package static let maximumAttributeCount = 1 << 12
     /// Members of one structure or list.
@@ -68,6 +72,20 @@ package enum ProtocolLimits {
     package static let maximumProcessorCount = 1 << 10
     /// Pools that one worker maps.
     package static let maximumPoolCount = 64
+    /// Bytes of one pool, 64 TiB (`SharedRegion.maximumByteCount`).
+    package static let maximumPoolByteCount = UInt64(SharedRegion.maximumByteCount)
+    /// Page size that slots are multiples of, so that every slot is aligned for any element.
+    package static let slotAlignment: UInt64 = 4096
+    /// Bytes of one frame (`ArrayLayout.maximumByteCount`).
+    package static let maximumFrameByteCount = UInt64(ArrayLayout.maximumByteCount)
+    /// Bytes of an inline frame and its offset together: what the header's payload field can say.
+    package static let maximumInlineByteCount = UInt64(UInt32.max)
+    /// Bytes of all outputs of a frame, and of a file; sums of some 10⁵ of them fit in 64 bits.
+    package static let maximumOutputByteCount: UInt64 = 1 << 46
+    /// Nanoseconds that one frame may take, 13 days; sums of some 10⁴ of them fit in 64 bits.
+    package static let maximumProcessingNanoseconds: UInt64 = 1 << 50
+    /// Seconds of a time stamp before and after 1970, 272 years: as nanoseconds they fit in 64 bits.
+    package static let maximumSeconds: Int64 = 1 << 33
     /// Outputs, leased slots and staged files of one frame (`FrameKey.maximumOutputCount`).
     package static let maximumOutputCount = 1023
     /// Statistics of one processor.

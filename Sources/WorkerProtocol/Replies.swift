@@ -46,7 +46,7 @@ package enum Reply: Sendable, Hashable {
         case .success: writer.writeUInt16(0)
         case .failure(let failure):
             writer.writeUInt16(failure.code.rawValue)
-            writer.writeText(failure.reason)
+            writer.writeReason(failure.reason)
         }
     }
 
@@ -120,20 +120,27 @@ package struct ProcessorDescription: Sendable, Hashable {
 
     /// Writes the body of a `description`.
     package static func write(_ processors: [ProcessorDescription], to writer: inout ByteWriter) {
-        writer.writeCount(processors.count)
+        writer.writeCount(
+            processors.count, maximum: ProtocolLimits.maximumProcessorCount,
+            field: "processor count")
         for processor in processors {
-            writer.writeText(processor.name)
-            writer.writeText(processor.summary)
+            writer.writeName(processor.name)
+            writer.writeLongText(processor.summary)
+            writer.check(
+                UInt64(processor.maximumOutputCount),
+                maximum: UInt64(ProtocolLimits.maximumOutputCount), field: "output count")
             writer.writeUInt32(processor.maximumOutputCount)
-            writer.writeCount(processor.settings.count)
+            writer.writeCount(
+                processor.settings.count, maximum: ProtocolLimits.maximumFieldCount,
+                field: "setting count")
             for setting in processor.settings {
-                writer.writeText(setting.key)
-                writer.writeText(setting.kind)
+                writer.writeName(setting.key)
+                writer.writeName(setting.kind)
                 writer.writeBool(setting.defaultValue != nil)
-                if let value = setting.defaultValue { writer.writeText(value) }
-                writer.writeText(setting.allowed)
-                writer.writeText(setting.unit)
-                writer.writeText(setting.summary)
+                if let value = setting.defaultValue { writer.writeLongText(value) }
+                writer.writeLongText(setting.allowed)
+                writer.writeName(setting.unit)
+                writer.writeLongText(setting.summary)
                 writer.writeBool(setting.isChangeable)
             }
         }
@@ -151,6 +158,9 @@ package struct ProcessorDescription: Sendable, Hashable {
             var processor = ProcessorDescription(
                 name: try reader.readName(), summary: try reader.readLongText(),
                 maximumOutputCount: try reader.readUInt32(), settings: [])
+            try reader.check(
+                UInt64(processor.maximumOutputCount),
+                maximum: UInt64(ProtocolLimits.maximumOutputCount), field: "output count")
             let settingCount = try reader.readCount(
                 elementByteCount: 22, maximum: ProtocolLimits.maximumFieldCount,
                 field: "setting count")

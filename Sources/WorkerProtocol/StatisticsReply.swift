@@ -8,7 +8,9 @@ extension WorkerSnapshot {
         writer.writeUInt32(UInt32(clamping: incarnation))
         writer.writeUInt64(timestampNanoseconds)
         writer.writeUInt64(resetNanoseconds)
-        writer.writeCount(processors.count)
+        writer.writeCount(
+            processors.count, maximum: ProtocolLimits.maximumProcessorCount,
+            field: "processor count")
         for processor in processors { writer.writeProcessor(processor) }
     }
 
@@ -21,7 +23,7 @@ extension WorkerSnapshot {
             timestampNanoseconds: try reader.readUInt64(),
             resetNanoseconds: try reader.readUInt64(), processors: [])
         let count = try reader.readCount(
-            elementByteCount: 16, maximum: ProtocolLimits.maximumProcessorCount,
+            elementByteCount: 121, maximum: ProtocolLimits.maximumProcessorCount,
             field: "processor count")
         for _ in 0..<count { processors.append(try reader.readProcessor()) }
         try reader.finish()
@@ -30,7 +32,7 @@ extension WorkerSnapshot {
 
 extension ByteWriter {
     fileprivate mutating func writeProcessor(_ processor: ProcessorStatistics) {
-        writeText(processor.processorName)
+        writeName(processor.processorName)
         writeUInt32(UInt32(clamping: processor.processorId))
         writeUInt64(processor.queueDepth)
         let counters = processor.counters
@@ -42,7 +44,9 @@ extension ByteWriter {
         writeBool(counters.lastFrameId != nil)
         if let id = counters.lastFrameId { writeUInt64(id) }
         writeHistogram(counters.durations)
-        writeCount(processor.userStatistics.count)
+        writeCount(
+            processor.userStatistics.count, maximum: ProtocolLimits.maximumStatisticCount,
+            field: "statistic count")
         for statistic in processor.userStatistics { writeStatistic(statistic) }
     }
 
@@ -60,17 +64,17 @@ extension ByteWriter {
 
     private mutating func writeStatistic(_ statistic: Statistic) {
         let declaration = statistic.declaration
-        writeText(declaration.key)
-        writeText(declaration.unit.rawValue)
+        writeName(declaration.key)
+        writeName(declaration.unit.rawValue)
         writeUInt8(declaration.aggregation.rawValue)
         writeBool(declaration.isCounter)
-        writeText(declaration.description)
+        writeLongText(declaration.description)
         writeUInt8(statistic.value.kind.rawValue)
         switch statistic.value {
         case .unsigned(let value): writeUInt64(value)
         case .signed(let value): writeInt64(value)
         case .real(let value): writeDouble(value)
-        case .text(let value): writeText(value)
+        case .text(let value): writeLongText(value)
         case .boolean(let value): writeBool(value)
         }
     }

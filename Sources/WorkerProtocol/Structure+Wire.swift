@@ -27,31 +27,43 @@ extension ByteWriter {
         case .uint64(let value): writeUInt64(value)
         case .float32(let value): writeFloat(value)
         case .float64(let value): writeDouble(value)
-        case .string(let value): writeText(value)
+        case .string(let value): writeLongText(value)
         }
     }
 
-    /// A value that may nest.
-    package mutating func writeValue(_ value: StructureValue) {
+    /// A value that may nest, at most `ProtocolLimits.maximumDepth` deep.
+    package mutating func writeValue(_ value: StructureValue, depth: Int = 0) {
         switch value {
         case .scalar(let scalar): writeScalar(scalar)
         case .list(let values):
             writeUInt8(ValueCode.list)
-            writeCount(values.count)
-            for value in values { writeValue(value) }
+            guard isWithin(depth) else { return }
+            writeCount(
+                values.count, maximum: ProtocolLimits.maximumFieldCount, field: "list count")
+            for value in values { writeValue(value, depth: depth + 1) }
         case .structure(let structure):
             writeUInt8(ValueCode.structure)
-            writeStructure(structure)
+            writeStructure(structure, depth: depth)
         }
     }
 
     /// The fields of a structure: their number, then name and value of each.
-    package mutating func writeStructure(_ structure: Structure) {
-        writeCount(structure.fields.count)
+    package mutating func writeStructure(_ structure: Structure, depth: Int = 0) {
+        guard isWithin(depth) else { return }
+        writeCount(
+            structure.fields.count, maximum: ProtocolLimits.maximumFieldCount,
+            field: "field count")
         for field in structure.fields {
-            writeText(field.name)
-            writeValue(field.value)
+            writeName(field.name)
+            writeValue(field.value, depth: depth + 1)
         }
+    }
+
+    /// Refuses what nests deeper than a reader takes.
+    private mutating func isWithin(_ depth: Int) -> Bool {
+        let limit = ProtocolLimits.maximumDepth
+        check(depth, maximum: limit - 1, field: "depth")
+        return depth < limit
     }
 }
 
@@ -89,7 +101,7 @@ extension ByteReader {
         case ValueCode.list:
             try checkDepth(depth)
             let count = try readCount(
-                elementByteCount: 1, maximum: ProtocolLimits.maximumFieldCount, field: "list count")
+                elementByteCount: 2, maximum: ProtocolLimits.maximumFieldCount, field: "list count")
             var values: [StructureValue] = []
             for _ in 0..<count { values.append(try readValue(depth: depth + 1)) }
             return .list(values)
@@ -107,7 +119,7 @@ extension ByteReader {
     package mutating func readStructure(depth: Int = 0) throws(WireError) -> Structure {
         try checkDepth(depth)
         let count = try readCount(
-            elementByteCount: 5, maximum: ProtocolLimits.maximumFieldCount, field: "field count")
+            elementByteCount: 6, maximum: ProtocolLimits.maximumFieldCount, field: "field count")
         var fields: [Structure.Field] = []
         for _ in 0..<count {
             let name = try readName()
@@ -123,7 +135,8 @@ extension ByteReader {
         let limit = ProtocolLimits.maximumDepth
         guard depth < limit else {
             throw error(
-                .valueOutOfRange(field: "depth", value: UInt64(depth), maximum: UInt64(limit)))
+                .valueOutOfRange(
+                    field: "depth", value: UInt64(depth), maximum: UInt64(limit - 1)))
         }
     }
 }
