@@ -2,6 +2,11 @@
 public struct ArrayLayout: Sendable, Hashable {
     /// The most bytes one array may have, 64 GiB: more is no detector image but a damaged header.
     public static let maximumByteCount = 64 << 30
+    /// The largest magnitude of a dimension's offset and full size: far beyond every detector, and low
+    /// enough that arithmetic with sizes and binning cannot overflow.
+    public static let maximumOffset = 1 << 40
+    /// The largest binning of a dimension.
+    public static let maximumBinning = 1 << 20
 
     /// Type of one element, uncompressed.
     public let elementType: ElementType
@@ -16,20 +21,23 @@ public struct ArrayLayout: Sendable, Hashable {
 
     /// A checked layout.
     ///
-    /// - Throws: `NDArrayError` for a dimension below 1, a colour mode that does not fit the
+    /// - Throws: `NDArrayError` for a dimension below 1, a binning that is not 1 to `maximumBinning`,
+    ///   an offset or full size beyond `maximumOffset`, a colour mode that does not fit the
     ///   dimensions, or more than `maximumByteCount` bytes.
     public init(
         elementType: ElementType, dimensions: NDDimensions, colorMode: ColorMode = .mono,
         codecName: String = ""
     ) throws(NDArrayError) {
         var count = 1
-        for dimension in dimensions {
+        for position in 0..<dimensions.count {
+            let dimension = dimensions[position]
             guard dimension.size > 0 else { throw .emptyDimension(size: dimension.size) }
             let (product, overflow) = count.multipliedReportingOverflow(by: dimension.size)
             guard !overflow, product <= Self.maximumByteCount / elementType.byteCount else {
                 throw .tooLarge(limit: Self.maximumByteCount)
             }
             count = product
+            try dimension.checkRegion()
         }
         if colorMode != .mono {
             let colorDimension = colorMode == .rgb1 ? 0 : colorMode == .rgb2 ? 1 : 2
@@ -117,11 +125,20 @@ public struct PixelGeometry: Sendable, Hashable {
     /// Elements from one plane to the next.
     public let planeStride: Int
 
-    /// Strides in elements; the largest index they reach has to be within the array.
+    /// Strides in elements. Traps when a stride is negative or the largest index they reach is not
+    /// below `width` × `height` × `planeCount`: views rely on that.
     @inlinable
     public init(
         width: Int, height: Int, planeCount: Int, xStride: Int, yStride: Int, planeStride: Int
     ) {
+        precondition(width >= 0 && height >= 0 && planeCount >= 0, "a size is not negative")
+        precondition(xStride >= 0 && yStride >= 0 && planeStride >= 0, "a stride is not negative")
+        let count = width * height * planeCount
+        precondition(
+            count == 0
+                || (width - 1) * xStride + (height - 1) * yStride + (planeCount - 1) * planeStride
+                    < count,
+            "the strides reach beyond the image")
         self.width = width
         self.height = height
         self.planeCount = planeCount

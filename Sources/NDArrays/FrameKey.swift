@@ -20,6 +20,17 @@ public struct FrameKey: Sendable, Hashable {
         self.branch = branch
     }
 
+    /// Whether `branch` is one that `child` makes: at most `maximumDepth` steps, none of them missing.
+    public var isWellFormed: Bool {
+        guard branch >> 60 == 0 else { return false }
+        var rest = branch
+        while rest != 0 {
+            if rest & 1023 == 0 { return false }
+            rest >>= 10
+        }
+        return true
+    }
+
     /// The key of output `index` of this frame; nil when there are more than `maximumOutputCount`
     /// outputs or more than `maximumDepth` steps.
     public func child(_ index: Int) -> FrameKey? {

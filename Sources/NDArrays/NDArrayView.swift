@@ -61,7 +61,8 @@ public struct NDArrayView<Element: ArrayElement>: ~Escapable {
 /// A borrowed, typed view of an image that may be written, which cannot be kept.
 @frozen
 public struct MutableNDArrayView<Element: ArrayElement>: ~Copyable, ~Escapable {
-    /// All elements in the order of memory, to be read and written.
+    /// All elements in the order of memory, to be read and written. As they may be put in place by
+    /// others, the subscripts check against their count as well.
     public var elements: MutableSpan<Element>
     /// Width, height, planes and strides.
     public let geometry: PixelGeometry
@@ -108,14 +109,14 @@ public struct MutableNDArrayView<Element: ArrayElement>: ~Copyable, ~Escapable {
     /// The element at column `x` and row `y` of plane 0; traps outside the image.
     @inlinable
     public subscript(x: Int, y: Int) -> Element {
-        get { elements[unchecked: geometry.index(x: x, y: y, plane: 0)] }
-        set { elements[unchecked: geometry.index(x: x, y: y, plane: 0)] = newValue }
+        get { elements[geometry.index(x: x, y: y, plane: 0)] }
+        set { elements[geometry.index(x: x, y: y, plane: 0)] = newValue }
     }
 
     /// The element at column `x` and row `y` of `plane` (a colour or a stack plane).
     @inlinable
     public subscript(x: Int, y: Int, plane plane: Int) -> Element {
-        get { elements[unchecked: geometry.index(x: x, y: y, plane: plane)] }
-        set { elements[unchecked: geometry.index(x: x, y: y, plane: plane)] = newValue }
+        get { elements[geometry.index(x: x, y: y, plane: plane)] }
+        set { elements[geometry.index(x: x, y: y, plane: plane)] = newValue }
     }
 }

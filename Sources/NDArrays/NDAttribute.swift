@@ -41,9 +41,27 @@ public struct NDAttributes: Sendable, Hashable, RandomAccessCollection {
     /// No attributes.
     public init() {}
 
-    /// These attributes; a later one replaces an earlier one of the same name.
+    /// These attributes; a later one replaces an earlier one of the same name. Takes time
+    /// proportional to their number.
     public init(_ attributes: some Sequence<NDAttribute>) {
-        for attribute in attributes { set(attribute) }
+        var positions: [String: Int] = [:]
+        for attribute in attributes {
+            if let position = positions[attribute.name] {
+                list[position] = attribute
+            } else {
+                positions[attribute.name] = list.count
+                list.append(attribute)
+            }
+        }
+    }
+
+    /// These attributes in this order, nil when a name comes twice. Takes time proportional to their
+    /// number.
+    package init?(uniqueAttributes attributes: [NDAttribute]) {
+        let isUnique =
+            attributes.count < 2 || Set(attributes.map(\.name)).count == attributes.count
+        guard isUnique else { return nil }
+        list = attributes
     }
 
     public var startIndex: Int { 0 }

@@ -23,6 +23,24 @@ public struct NDDimension: Sendable, Hashable {
         self.binning = binning
         self.reverse = reverse
     }
+
+    /// Whether offset, full size and binning are ones that arithmetic may be done with.
+    func checkRegion() throws(NDArrayError) {
+        let maximum = ArrayLayout.maximumOffset
+        guard (-maximum...maximum).contains(offset) else {
+            throw .invalidValue(
+                name: "offset of a dimension", reason: "\(offset) is beyond ±\(maximum)")
+        }
+        guard (0...maximum).contains(fullSize) else {
+            throw .invalidValue(
+                name: "full size of a dimension", reason: "\(fullSize) is not 0 to \(maximum)")
+        }
+        guard (1...ArrayLayout.maximumBinning).contains(binning) else {
+            throw .invalidValue(
+                name: "binning of a dimension",
+                reason: "\(binning) is not 1 to \(ArrayLayout.maximumBinning)")
+        }
+    }
 }
 
 /// The 1 to 3 dimensions of an array, fastest first: dimension 0 of a mono image is x.

@@ -16,10 +16,17 @@ package struct SharedRegion: ~Copyable, @unchecked Sendable {
     /// The same memory opened read-only, close-on-exec: what input pools hand to workers.
     package let readOnlyDescriptor: Int32
 
+    /// Most bytes of one region, 64 TiB: more is a miscalculated pool.
+    package static let maximumByteCount = 1 << 46
+
     /// A region of `byteCount` bytes (rounded up to whole pages) that can neither grow nor shrink.
     ///
     /// - Throws: `NDArrayError.memoryRefused` with the call that failed.
     package init(name: String, byteCount: Int) throws(NDArrayError) {
+        guard (1...Self.maximumByteCount).contains(byteCount) else {
+            throw .memoryRefused(
+                operation: "creating shared memory", byteCount: byteCount, errno: EINVAL)
+        }
         let rounded = Self.roundedToPages(byteCount)
         let descriptor = cl_memfd_create(name)
         guard descriptor >= 0 else { throw Self.refused("creating shared memory", rounded) }
@@ -72,12 +79,21 @@ package struct MappedRegion: ~Copyable, @unchecked Sendable {
 
     /// Maps `byteCount` bytes of `descriptor`, which stays the caller's.
     ///
-    /// - Throws: `NDArrayError.memoryRefused`, also when writing is not allowed to this descriptor.
+    /// - Throws: `NDArrayError.memoryRefused`, also when writing is not allowed to this descriptor;
+    ///   `byteCountMismatch` when its file is shorter: touching what is not there would end the
+    ///   process with SIGBUS.
     package init(
         descriptor: Int32, byteCount: Int, isWritable: Bool
     ) throws(NDArrayError) {
-        guard byteCount > 0, let base = cl_map_shared(descriptor, 0, byteCount, isWritable ? 1 : 0)
-        else {
+        guard byteCount > 0 else {
+            throw .memoryRefused(
+                operation: "mapping descriptor \(descriptor)", byteCount: byteCount, errno: EINVAL)
+        }
+        var status = stat()
+        if fstat(descriptor, &status) == 0, status.st_size < byteCount {
+            throw .byteCountMismatch(needed: byteCount, had: Int(status.st_size))
+        }
+        guard let base = cl_map_shared(descriptor, 0, byteCount, isWritable ? 1 : 0) else {
             throw .memoryRefused(
                 operation: "mapping descriptor \(descriptor)", byteCount: byteCount, errno: errno)
         }
