@@ -94,6 +94,8 @@ let package = Package(
         // For processor authors
         library("ProcessorTesting", ["DataProcessing", "NDArrays", "Statistics"]),
         // Tests
+        tests("NDArraysTests", ["NDArrays", "CLinux"]),
+        tests("WorkerProtocolTests", ["WorkerProtocol", "Wire", "NDArrays", "Statistics", "Pipes"]),
         tests("TidyTests", []),
         tests("DataProcessingTests", ["DataProcessing", "ProcessorTesting", "NDArrays", "Statistics"]),
         tests(

@@ -1,0 +1,144 @@
+import Glibc
+import NDArrays
+import Statistics
+import Wire
+import WorkerProtocol
+
+/// Any message of the protocol, so that one test covers all of them.
+enum AnyMessage: Equatable {
+    case hello(Hello)
+    case describe
+    case start(StartCommand)
+    case configure(ConfigureCommand)
+    case process(ProcessCommand)
+    case getStats
+    case resetStats
+    case stop
+    case ping
+    case welcome(Welcome)
+    case description([ProcessorDescription])
+    case reply(Reply)
+    case result(FrameResult)
+    case statistics(WorkerSnapshot)
+    case started(Started)
+    case configured(Configured)
+
+    var type: MessageType {
+        switch self {
+        case .hello: .hello
+        case .describe: .describe
+        case .start: .start
+        case .configure: .configure
+        case .process: .process
+        case .getStats: .getStats
+        case .resetStats: .resetStats
+        case .stop: .stop
+        case .ping: .ping
+        case .welcome: .welcome
+        case .description: .description
+        case .reply: .reply
+        case .result: .result
+        case .statistics: .statistics
+        case .started: .started
+        case .configured: .configured
+        }
+    }
+
+    func write(to writer: inout ByteWriter) {
+        switch self {
+        case .hello(let value): value.write(to: &writer)
+        case .start(let value): value.write(to: &writer)
+        case .configure(let value): value.write(to: &writer)
+        case .process(let value): value.write(to: &writer)
+        case .welcome(let value): value.write(to: &writer)
+        case .description(let value): ProcessorDescription.write(value, to: &writer)
+        case .reply(let value): value.write(to: &writer)
+        case .result(let value): value.write(to: &writer)
+        case .statistics(let value): value.write(to: &writer)
+        case .started(let value): value.write(to: &writer)
+        case .configured(let value): value.write(to: &writer)
+        case .describe, .getStats, .resetStats, .stop, .ping: break
+        }
+    }
+
+    init(_ type: MessageType, from reader: inout ByteReader) throws(WireError) {
+        switch type {
+        case .hello: self = .hello(try Hello(from: &reader))
+        case .start: self = .start(try StartCommand(from: &reader))
+        case .configure: self = .configure(try ConfigureCommand(from: &reader))
+        case .process: self = .process(try ProcessCommand(from: &reader))
+        case .welcome: self = .welcome(try Welcome(from: &reader))
+        case .description: self = .description(try ProcessorDescription.read(from: &reader))
+        case .reply: self = .reply(try Reply(from: &reader))
+        case .result: self = .result(try FrameResult(from: &reader))
+        case .statistics: self = .statistics(try WorkerSnapshot(from: &reader))
+        case .started: self = .started(try Started(from: &reader))
+        case .configured: self = .configured(try Configured(from: &reader))
+        case .describe: self = .describe
+        case .getStats: self = .getStats
+        case .resetStats: self = .resetStats
+        case .stop: self = .stop
+        case .ping: self = .ping
+        }
+    }
+
+    /// The bytes of the whole message.
+    func encoded(requestId: UInt64 = 1, payload: [UInt8] = []) throws(WireError) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.beginMessage(type: type.rawValue, requestId: requestId)
+        write(to: &writer)
+        try writer.endMessage(payloadByteCount: payload.count)
+        return Array(writer.bytes) + payload
+    }
+
+    /// The bytes of the body alone; throws what `endMessage` does.
+    func body() throws(WireError) -> [UInt8] {
+        Array(try encoded().dropFirst(MessageHeader.byteCount))
+    }
+
+    /// What a body means, without header and checksum.
+    static func decode(_ type: MessageType, _ body: [UInt8]) -> Result<AnyMessage, WireError> {
+        body.withUnsafeBytes { bytes in
+            var reader = ByteReader(bytes)
+            do throws(WireError) {
+                return .success(try AnyMessage(type, from: &reader))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+}
+
+/// Folder `Tests/Fixtures` of the sources.
+let fixturesFolder =
+    "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/") + "/Fixtures"
+
+/// The bytes of a file; nil when it cannot be read.
+func bytesOfFile(_ path: String) -> [UInt8]? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+        let count = read(descriptor, &chunk, chunk.count)
+        guard count >= 0 else { return nil }
+        if count == 0 { return bytes }
+        bytes += chunk[..<count]
+    }
+}
+
+/// SplitMix64: a seed gives the same numbers everywhere (Steele, Lea and Flood, OOPSLA 2014).
+struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
