@@ -107,5 +107,11 @@ let package = Package(
         tests("PipesTests", ["Pipes", "CLinux"]),
         tests("TIFFTests", ["TIFF", "NDArrays", "CLinux"]),
         tests("FrameReadersTests", ["FrameReaders", "NDArrays", "TIFF"]),
+        tests(
+            "CommandsTests",
+            [
+                "Commands", "ControllerRuntime", "Endpoints", "NDArrays", "Pipes", "Statistics",
+                "WorkerProtocol",
+            ]),
     ]
 )

@@ -1,0 +1,137 @@
+internal import CLinux
+internal import Glibc
+internal import Pipes
+
+/// The folder that a run leaves behind, held by a lock as long as this object lives.
+///
+/// The lock is one of the open file description (man 2 F_OFD_SETLK): it goes with the process that
+/// holds it, however that ends, workers do not inherit it, and others can look at it without taking it.
+package final class RunDirectory: Sendable {
+    /// The files of a run directory.
+    package enum File: String, CaseIterable, Sendable {
+        /// Held as long as the run lives; holds the process id and the run's name.
+        case lock
+        /// The configuration as it was given.
+        case configuration = "configuration.yaml"
+        /// Events, one a line.
+        case journal = "journal.jsonl"
+        /// Statistics, one gathering a line.
+        case statistics = "stats.jsonl"
+        /// What became of every frame.
+        case ledger
+        /// How the run ended.
+        case summary = "summary.json"
+        /// What workers write to standard error, each line with the worker's id before it.
+        case log = "log.txt"
+        /// Where `sluice stats`, `configure` and `stop` ask.
+        case controlSocket = "control.sock"
+    }
+
+    /// The path as it was given, without slashes at its end.
+    package let path: String
+    /// Name of the run: eight letters and digits, usable in file names, different for every run.
+    package let runId: String
+    /// The open folder, for paths relative to it.
+    let descriptor: OwnedDescriptor
+    private let lock: RunDirectoryLock
+    private let wasCreated: Bool
+
+    /// Makes the folder with its parents, or takes one that is empty, and locks it.
+    ///
+    /// - Throws: `ControllerError(.runDirectory)` when it is in use, holds something else or can't be
+    ///   made.
+    package init(creating path: String) throws(ControllerError) {
+        let path = Self.withoutSlashAtEnd(path)
+        wasCreated = try Self.makeFolders(path)
+        descriptor = try Self.open(path)
+        runId = Self.makeRunId()
+        let isOurs = Self.isRunDirectory(descriptor)
+        // Looked at before the lock file is made: a folder with other things stays as it is.
+        if !isOurs { try Self.refuseUsed(path, descriptor: descriptor, isOurs: false) }
+        lock = try RunDirectoryLock(taking: path, descriptor: descriptor)
+        if isOurs { try Self.refuseUsed(path, descriptor: descriptor, isOurs: true) }
+        try lock.write("\(getpid())\n\(runId)\n", path: path)
+        self.path = path
+    }
+
+    /// Path of one of the run's files.
+    package func path(of file: File) -> String { Self.path(of: file, in: path) }
+
+    /// Path of a file of the run directory at `path`.
+    package static func path(of file: File, in path: String) -> String {
+        "\(withoutSlashAtEnd(path))/\(file.rawValue)"
+    }
+
+    /// Removes what this run has made, for a run that failed before it accepted a frame: the same
+    /// folder can be given again. Nothing else in it is touched.
+    package func discard() {
+        for file in File.allCases { unlinkat(descriptor.rawValue, file.rawValue, 0) }
+        if wasCreated { rmdir(path) }
+    }
+
+    // MARK: - Opening
+
+    private static func refuseUsed(
+        _ path: String, descriptor: borrowing OwnedDescriptor, isOurs: Bool
+    ) throws(ControllerError) {
+        guard let names = FolderListing.names(of: descriptor) else {
+            throw failure("read the run directory", path)
+        }
+        let used = names.filter { $0 != File.lock.rawValue }
+        if used.isEmpty { return }
+        throw ControllerError(
+            .runDirectory,
+            isOurs
+                ? "the run directory \(path) holds an earlier run: give another --run-dir, or remove it"
+                : "\(path) holds other files (\(used[0]) …) and can't be a run directory: give a new name"
+        )
+    }
+
+    /// Makes the folder and its parents; true when the folder itself was not there.
+    private static func makeFolders(_ path: String) throws(ControllerError) -> Bool {
+        if path.isEmpty {
+            throw ControllerError(.runDirectory, "the path of the run directory is empty: give one")
+        }
+        var place = path.utf8.startIndex
+        while place < path.utf8.endIndex {
+            let next = path.utf8[path.utf8.index(after: place)...].firstIndex(of: UInt8(ascii: "/"))
+            guard let next else { break }
+            let parent = String(path[..<next])
+            if mkdir(parent, 0o777) != 0, errno != EEXIST {
+                let number = errno
+                if access(parent, F_OK) != 0 {
+                    throw failure("make the run directory's parent \(parent)", path, number)
+                }
+            }
+            place = next
+        }
+        if mkdir(path, 0o777) == 0 { return true }
+        if errno != EEXIST { throw failure("make the run directory", path) }
+        return false
+    }
+
+    private static func open(_ path: String) throws(ControllerError) -> OwnedDescriptor {
+        let number = cl_open(path, O_RDONLY | O_DIRECTORY, 0)
+        if number < 0 { throw failure("open the run directory", path) }
+        return OwnedDescriptor(owning: number)
+    }
+
+    static func failure(
+        _ doing: String, _ path: String, _ number: Int32 = errno
+    ) -> ControllerError {
+        let text = cl_error_text(number).map { String(cString: $0) } ?? "error \(number)"
+        return ControllerError(
+            .runDirectory, "can't \(doing) (\(path)): \(text); choose another place with --run-dir")
+    }
+
+    static func withoutSlashAtEnd(_ path: String) -> String {
+        var path = path[...]
+        while path.count > 1, path.last == "/" { path.removeLast() }
+        return String(path)
+    }
+
+    private static func makeRunId() -> String {
+        let letters = Array("abcdefghjkmnpqrstuvwxyz23456789")
+        return String((0..<8).map { _ in letters.randomElement() ?? "x" })
+    }
+}
