@@ -96,6 +96,9 @@ let package = Package(
         // Tests
         tests("NDArraysTests", ["NDArrays", "CLinux"]),
         tests("WorkerProtocolTests", ["WorkerProtocol", "Wire", "NDArrays", "Statistics", "Pipes"]),
+        .target(
+            name: "TestSupport", dependencies: ["WorkerProtocol", "Wire", "Pipes", "Statistics"],
+            path: "Tests/TestSupport", swiftSettings: strict),
         tests("TidyTests", []),
         tests("DataProcessingTests", ["DataProcessing", "ProcessorTesting", "NDArrays", "Statistics"]),
         tests(
@@ -106,6 +109,12 @@ let package = Package(
         tests("WireTests", ["Wire", "CLinux"]),
         tests("PipesTests", ["Pipes", "CLinux"]),
         tests("TIFFTests", ["TIFF", "NDArrays", "CLinux"]),
+        tests(
+            "WorkerRuntimeTests",
+            [
+                "WorkerRuntime", "DataProcessing", "WorkerProtocol", "Wire", "Pipes", "NDArrays",
+                "Statistics", "TestSupport", "SluiceWorker", "FaultyWorker",
+            ]),
         tests("FrameReadersTests", ["FrameReaders", "NDArrays", "TIFF"]),
         tests(
             "CommandsTests",
@@ -113,5 +122,7 @@ let package = Package(
                 "Commands", "ControllerRuntime", "Endpoints", "NDArrays", "Pipes", "Statistics",
                 "WorkerProtocol",
             ]),
+        tests(
+            "EndpointsTests", ["Endpoints", "ControllerRuntime", "FrameReaders", "NDArrays", "TIFF"]),
     ]
 )

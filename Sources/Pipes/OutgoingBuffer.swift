@@ -68,20 +68,22 @@ package struct OutgoingBuffer: ~Copyable {
     /// Whether `append` would take `byteCount` bytes. When nothing waits, one piece of any size has
     /// room, so that a message over the maximum can go out at all.
     package func hasRoom(for byteCount: Int = 1) -> Bool {
-        isDrained
-            || tail - head + byteCount <= maximumByteCount
-                && payloads.count + finished.count < Self.maximumPayloadCount
+        payloads.count + finished.count < Self.maximumPayloadCount
+            && (isDrained || tail - head + byteCount <= maximumByteCount)
     }
 
     /// Copies `bytes` behind what waits; false, and nothing taken, where there is no room.
     package mutating func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard hasRoom(for: bytes.count) else { return false }
-        if let source = bytes.baseAddress, !bytes.isEmpty {
-            reserve(bytes.count)
-            (base + tail).copyMemory(from: source, byteCount: bytes.count)
-            tail += bytes.count
-        }
+        keep(bytes)
         return true
+    }
+
+    private mutating func keep(_ bytes: UnsafeRawBufferPointer) {
+        guard let source = bytes.baseAddress, !bytes.isEmpty else { return }
+        reserve(bytes.count)
+        (base + tail).copyMemory(from: source, byteCount: bytes.count)
+        tail += bytes.count
     }
 
     /// Puts a payload behind what waits without copying it: `region` must stay valid and
@@ -100,8 +102,10 @@ package struct OutgoingBuffer: ~Copyable {
     package mutating func send(
         _ bytes: UnsafeRawBufferPointer, to descriptor: borrowing OwnedDescriptor
     ) throws(PipeError) -> FlushResult? {
+        guard hasRoom(for: bytes.count) else { return nil }
         guard isDrained else {
-            return append(bytes) ? try flush(to: descriptor) : nil
+            keep(bytes)
+            return try flush(to: descriptor)
         }
         var rest = bytes
         while !rest.isEmpty {
@@ -109,7 +113,7 @@ package struct OutgoingBuffer: ~Copyable {
             case .bytes(let count): rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             case .closed: return .closed
             case .wouldBlock:
-                _ = append(rest)
+                keep(rest)
                 return .wouldBlock
             }
         }

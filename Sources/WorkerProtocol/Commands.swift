@@ -162,17 +162,24 @@ package struct ProcessCommand: Sendable, Hashable {
 
     /// Reads the body of a `process`.
     package init(from reader: inout ByteReader) throws(WireError) {
+        self.init(
+            key: FrameKey(frameId: 0), configurationVersion: 0,
+            frame: FrameDescriptor(
+                uniqueId: 0, payload: .bytes(typeName: ""),
+                location: .inline(byteOffset: 0, byteCount: 0)))
+        try read(from: &reader)
+    }
+
+    /// Reads the body of another `process` over this one and keeps its memory, so that a worker
+    /// allocates nothing for a frame without attributes. When it throws, this is anything.
+    package mutating func read(from reader: inout ByteReader) throws(WireError) {
         let block = try FieldBlock(Self.fixedByteCount - 4, of: &reader)
         let count = try reader.readCount(
             elementByteCount: 4, maximum: ProtocolLimits.maximumOutputCount, field: "lease count")
+        if !leasedSlots.isEmpty { leasedSlots.removeAll(keepingCapacity: true) }
         if count > 0 {
             let slots = try FieldBlock(4 * count, of: &reader)
-            leasedSlots = [UInt32](unsafeUninitializedCapacity: count) { buffer, filled in
-                for index in 0..<count { buffer[index] = slots.value(at: 4 * index) }
-                filled = count
-            }
-        } else {
-            leasedSlots = []
+            for index in 0..<count { leasedSlots.append(slots.value(at: 4 * index)) }
         }
         key = FrameKey(frameId: block.value(at: 0), branch: block.value(at: 8))
         configurationVersion = block.value(at: 16)

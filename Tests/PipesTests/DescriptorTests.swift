@@ -56,12 +56,14 @@ struct DescriptorTests {
                 #expect(try reader.read(into: area) == .bytes(4096))
             }
             try writer.close()
+            try reader.waitForHangUp()
             try buffer.withUnsafeMutableBytes { area throws in
                 #expect(try reader.read(into: area) == .endOfFile)
             }
         }
         try makePipe().split { reader, writer throws in
             try reader.close()
+            try writer.waitForHangUp()
             let byte: [UInt8] = [1]
             try byte.withUnsafeBytes { area throws in
                 #expect(try writer.write(from: area) == .closed)
@@ -132,6 +134,7 @@ struct PollerTests {
         #expect(try poller.wait(timeoutMilliseconds: 0) == 0)
         try pipe.split { reader, writer throws in
             try reader.close()
+            try writer.waitForHangUp()
             #expect(try poller.wait(timeoutMilliseconds: 0) == 1)
             #expect(poller[0].token == 2 && poller[0].isHungUp)
             try poller.remove(writerNumber)

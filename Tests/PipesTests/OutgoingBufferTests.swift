@@ -37,6 +37,7 @@ struct OutgoingBufferTests {
             #expect(buffer.isDrained == true)
             #expect(received == sent)
             try reader.close()
+            try writer.waitForHangUp()
             #expect(
                 try piece.withUnsafeBytes { area throws in try buffer.send(area, to: writer) }
                     == .closed)

@@ -45,6 +45,16 @@ func run(
     }
 }
 
+extension OwnedDescriptor {
+    /// Waits until nobody has the other end any more. Closing it here is not enough: a child that
+    /// another test starts at this moment has it too, until its exec.
+    borrowing func waitForHangUp() throws {
+        var poller = try Poller()
+        try poller.add(rawValue, token: 0, interest: [])
+        while try poller.wait() == 0 {}
+    }
+}
+
 /// Whether `number` is an open descriptor of this process.
 func isOpen(_ number: Int32) -> Bool { fcntl(number, F_GETFD) >= 0 }
 

@@ -93,7 +93,7 @@ struct MessageDecoderTests {
         writer.beginMessage(type: 1, requestId: 1)
         body.withUnsafeBytes { writer.writeBytes(UnsafeRawBufferPointer(rebasing: $0[..<300_000])) }
         try writer.endMessage(payloadByteCount: 10)
-        (0..<10).forEach { writer.writeUInt8($0) }
+        for byte in 0..<10 as Range<UInt8> { writer.writeUInt8(byte) }
         let good = Array(writer.bytes)
         let decoded = DecodedStream([good[...], good[...], good[...]], limits: limits)
         #expect(decoded.error == nil)
@@ -119,6 +119,29 @@ struct MessageDecoderTests {
             while let message = try decoder.next() { types.append(message.header.messageType) }
         }
         #expect(types == [3, 4])
+        try decoder.finish()
+    }
+
+    @Test("A read may fill the decoder's own memory, and its error comes out as it is")
+    func filledInPlace() throws {
+        struct ReadError: Error, Equatable {}
+        let golden = try #require(goldenBytes("stream"))
+        var decoder = MessageDecoder()
+        #expect(throws: ReadError()) {
+            try decoder.withWritableSpace { _ throws(ReadError) in throw ReadError() }
+        }
+        var place = 0
+        var types: [UInt16] = []
+        while place < golden.count {
+            place += decoder.withWritableSpace { space in
+                let count = min(100, space.count, golden.count - place)
+                space.copyBytes(from: golden[place..<place + count])
+                return count
+            }
+            while let message = try decoder.next() { types.append(message.header.messageType) }
+        }
+        #expect(types == Array(10...18))
+        #expect(decoder.withWritableSpace { _ in 0 } == 0)
         try decoder.finish()
     }
 

@@ -1,1 +1,3 @@
-print("")
+import WorkerRuntime
+
+WorkerMain.run(processors: [])

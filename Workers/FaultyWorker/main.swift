@@ -1,1 +1,5 @@
-print("")
+import WorkerRuntime
+
+// What goes wrong before the protocol begins is asked for by the environment; the rest by settings.
+StartFault.commit()
+WorkerMain.run(processors: [Faulty.self, Slow.self])

@@ -1,0 +1,205 @@
+internal import DataProcessing
+internal import FrameReaders
+internal import Glibc
+internal import NDArrays
+internal import Pipes
+internal import Synchronization
+internal import Wire
+internal import WorkerProtocol
+
+/// Why a frame can't be handed to the processors.
+struct FrameRefusal: Error {
+    var reason: String
+}
+
+extension ServeLoop {
+    // MARK: Processing, outside the lock
+
+    /// Brings the processors to the frame's configuration, makes the frame and runs the chain.
+    func processFrame() {
+        isFrameDone = true
+        result.reset(uniqueId: order.frame.uniqueId)
+        guard let chain else { return }
+        if order.configurationVersion != history.active, let reason = changeConfiguration() {
+            result.outcome = .returned(reason: textWithinLimit(reason))
+            return
+        }
+        memory.begin(leasedSlots: order.leasedSlots)
+        staging.begin(attempt: Int(order.attempt))
+        var started = monotonicNanoseconds()
+        announce(started)
+        do throws(FrameRefusal) {
+            let isReference = try fillFrame()
+            if isReference { started = monotonicNanoseconds() }
+        } catch {
+            result.outcome = .failed(processorIndex: 0, reason: textWithinLimit(error.reason))
+            endedNanoseconds = started
+            return end()
+        }
+        result.uniqueId = frame.uniqueId
+        result.bytesIn = UInt64(frame.byteCount)
+        switch chain.process(frame) {
+        case .processed: result.outcome = .processed
+        case .filtered: result.outcome = .filtered
+        case .failed(let failure):
+            result.outcome = .failed(
+                processorIndex: UInt32(clamping: failure.processorId),
+                reason: textWithinLimit("\(failure.processorName): \(failure.reason)"))
+        }
+        endedNanoseconds = monotonicNanoseconds()
+        lastNanoseconds = endedNanoseconds &- started
+        result.processingNanoseconds = lastNanoseconds
+        end()
+    }
+
+    /// Tells which frame goes into user code, so that it is the one to blame.
+    private func announce(_ nanoseconds: UInt64) {
+        if status != nil {
+            status?.begin(requestId: requestId, nanoseconds: nanoseconds)
+            return
+        }
+        let id = requestId
+        runtime.core.withLock { core in
+            core.writer.beginMessage(type: MessageType.started.rawValue, requestId: 0)
+            Started(requestId: id).write(to: &core.writer)
+            core.endMessage()
+            do throws(WorkerEnding) {
+                try core.flush(to: runtime.output)
+            } catch {
+                core.ending = error
+            }
+        }
+    }
+
+    private func end() {
+        if status != nil { status?.end() }
+    }
+
+    /// Gives the processors the configuration of the frame; the reason when that is not possible.
+    private func changeConfiguration() -> String? {
+        let version = order.configurationVersion
+        let changes: [ConfigurationHistory.Change]
+        switch history.step(for: version) {
+        case .ready: return nil
+        case .refuse(let reason): return reason
+        case .apply(let needed): changes = needed
+        }
+        var done: [ConfigurationHistory.Change] = []
+        for change in changes {
+            let before = ConfigurationHistory.Change(
+                index: change.index, configuration: history.current(change.index))
+            do {
+                try chain?.configure(change.configuration, at: change.index)
+                done.append(before)
+            } catch {
+                let reason = "configuration version \(version): \(error)"
+                history.didFail(version, reason: reason)
+                news = Configured(
+                    version: version,
+                    failure: CommandFailure(
+                        error.error is ConfigurationError ? .configuration : .hook, reason))
+                putBack(done)
+                return reason
+            }
+        }
+        if history.didApply(version) { news = Configured(version: version, failure: nil) }
+        return nil
+    }
+
+    /// Gives processors their configuration of before; one that can't have it makes this worker unusable.
+    private func putBack(_ changes: [ConfigurationHistory.Change]) {
+        for change in changes.reversed() {
+            do {
+                try chain?.configure(change.configuration, at: change.index)
+            } catch {
+                let ending = WorkerEnding(
+                    .brokenConfiguration, "can't go back to the configuration of before: \(error)")
+                runtime.core.withLock { $0.ending = ending }
+            }
+        }
+    }
+
+    // MARK: The frame
+
+    /// Makes the frame of the order; true when it was read from a file.
+    private func fillFrame() throws(FrameRefusal) -> Bool {
+        let descriptor = order.frame
+        switch descriptor.location {
+        case .slot(let pool, let slot, let byteCount):
+            let base = try slotBase(pool, slot, byteCount)
+            let region = FrameRegion(
+                base: base, byteCount: Int(byteCount), origin: .input(pool: pool, slot: slot))
+            try reset(descriptor, region, byteCount: Int(byteCount))
+            return false
+        case .inline(let byteOffset, let byteCount):
+            let base = try inlineBase(byteOffset, byteCount)
+            let region = base.map {
+                FrameRegion(
+                    base: $0, byteCount: Int(byteCount), origin: .input(pool: .max, slot: .max))
+            }
+            try reset(descriptor, region, byteCount: Int(byteCount))
+            return false
+        case .reference(let format, let path, let index):
+            try readReference(descriptor, format: format, path: path, index: index)
+            return true
+        case .sameAsInput:
+            throw FrameRefusal(reason: "a frame can't be the same as its input")
+        }
+    }
+
+    private func slotBase(
+        _ id: UInt16, _ slot: UInt32, _ byteCount: UInt64
+    ) throws(FrameRefusal) -> UnsafeMutableRawPointer {
+        guard let pool = pools.pool(id) else {
+            throw FrameRefusal(reason: "there is no pool \(id)")
+        }
+        guard let base = pool.slot(slot) else {
+            throw FrameRefusal(
+                reason: "pool \(id) has \(pool.description.slotCount) slots, not slot \(slot)")
+        }
+        guard byteCount <= UInt64(pool.slotByteCount) else {
+            throw FrameRefusal(
+                reason: "\(byteCount) bytes are not in a slot of \(pool.slotByteCount) bytes")
+        }
+        return base
+    }
+
+    /// Where the pixels of the payload begin: moved to the front, where they are aligned; nil for none.
+    private func inlineBase(
+        _ byteOffset: UInt64, _ byteCount: UInt64
+    ) throws(FrameRefusal) -> UnsafeMutableRawPointer? {
+        let (end, overflow) = byteOffset.addingReportingOverflow(byteCount)
+        guard !overflow, end <= UInt64(payloadByteCount) else {
+            throw FrameRefusal(
+                reason: "\(byteCount) bytes from byte \(byteOffset) are outside the payload of "
+                    + "\(payloadByteCount) bytes")
+        }
+        guard byteCount > 0, let base = pixels.bytes.baseAddress else { return nil }
+        if byteOffset > 0 { memmove(base, base + Int(byteOffset), Int(byteCount)) }
+        return base
+    }
+
+    private func reset(
+        _ descriptor: FrameDescriptor, _ region: FrameRegion?, byteCount: Int
+    ) throws(FrameRefusal) {
+        let content: FrameContent
+        switch descriptor.payload {
+        case .image(nil):
+            throw FrameRefusal(reason: "an image that is no reference needs its layout")
+        case .image(let layout?):
+            guard !layout.codecName.isEmpty || layout.byteCount == byteCount else {
+                throw FrameRefusal(
+                    reason: "\(layout.text) is \(layout.byteCount) bytes, not \(byteCount)")
+            }
+            content = .image(layout)
+        case .bytes(let typeName): content = .bytes(typeName: typeName)
+        case .structure(let structure, let typeName):
+            content = .structure(structure, typeName: typeName)
+        }
+        let hasBytes = content.kind != .structure
+        frame.reset(
+            key: order.key, uniqueId: descriptor.uniqueId, timeStamp: descriptor.timeStamp,
+            attributes: descriptor.attributes, sourceName: descriptor.sourceName, content: content,
+            region: hasBytes ? region : nil, byteCount: hasBytes ? byteCount : 0, memory: memory)
+    }
+}

@@ -1,0 +1,169 @@
+internal import DataProcessing
+internal import Glibc
+internal import Pipes
+internal import Wire
+internal import WorkerProtocol
+
+extension ServeLoop {
+    /// Writes the result of the frame at hand, and what its configuration came to; under the lock.
+    func finishFrame(_ core: inout WorkerCore) throws(WorkerEnding) {
+        isFrameDone = false
+        if let news {
+            core.writer.beginMessage(type: MessageType.configured.rawValue, requestId: 0)
+            news.withinLimit.write(to: &core.writer)
+            core.endMessage()
+            self.news = nil
+        }
+        defer { chain?.finish() }
+        settleFiles()
+        parts.removeAll(keepingCapacity: true)
+        let payloadByteCount = describeOutputs()
+        core.writer.beginMessage(type: MessageType.result.rawValue, requestId: requestId)
+        result.write(to: &core.writer)
+        do throws(WireError) {
+            try core.writer.endMessage(payloadByteCount: payloadByteCount)
+        } catch {
+            return failTooLarge(error, &core)
+        }
+        if payloadByteCount > 0 { try flushWithPayload(&core) }
+    }
+
+    /// Staged files go with the result; those of a frame that failed are removed before it is told.
+    private func settleFiles() {
+        switch result.outcome {
+        case .processed, .filtered:
+            for file in staging.take() {
+                result.files.append(
+                    StagedFile(
+                        stagedPath: file.stagedPath, finalPath: file.finalPath,
+                        byteCount: UInt64(file.byteCount), checksum: file.checksum,
+                        mayReplace: file.overwrite))
+            }
+        case .failed: staging.discard()
+        case .returned: break
+        }
+    }
+
+    /// Counts the outputs and says where they lie; bytes that go inline are put into `parts`. The number
+    /// of those bytes.
+    private func describeOutputs() -> Int {
+        guard case .processed = result.outcome, let chain else { return 0 }
+        result.outputCount = UInt32(clamping: chain.outputs.count)
+        var payloadByteCount = 0
+        for output in chain.outputs {
+            result.bytesOut &+= UInt64(output.byteCount)
+            guard greeting.wantsOutputs else { continue }
+            let location: FrameLocation
+            switch output.region?.origin {
+            case .input: location = .sameAsInput
+            case .output(let slot):
+                location = .slot(
+                    pool: pools.output?.description.poolId ?? 0, slot: slot,
+                    byteCount: UInt64(output.byteCount))
+            case .privateMemory, nil:
+                location = .inline(
+                    byteOffset: UInt64(payloadByteCount), byteCount: UInt64(output.byteCount))
+                if let region = output.region, output.byteCount > 0 {
+                    parts.append(iovec(iov_base: region.base, iov_len: output.byteCount))
+                    payloadByteCount += output.byteCount
+                }
+            }
+            result.outputs.append(
+                FrameDescriptor(
+                    uniqueId: output.uniqueId, timeStamp: output.timeStamp,
+                    payload: PayloadDescriptor(output.content), location: location,
+                    attributes: output.attributes, sourceName: output.sourceName))
+        }
+        return payloadByteCount
+    }
+
+    /// An answer over the limits of the protocol fails the frame: the controller has to hear of it.
+    private func failTooLarge(_ error: WireError, _ core: inout WorkerCore) {
+        for file in result.files { unlink(file.stagedPath) }
+        let (uniqueId, bytesIn) = (result.uniqueId, result.bytesIn)
+        result.reset(uniqueId: uniqueId)
+        result.bytesIn = bytesIn
+        result.processingNanoseconds = lastNanoseconds
+        let index = UInt32(clamping: (chain?.links.count ?? 1) - 1)
+        result.outcome = .failed(processorIndex: index, reason: "the outputs: \(error)")
+        core.writer.beginMessage(type: MessageType.result.rawValue, requestId: requestId)
+        result.write(to: &core.writer)
+        core.endMessage()
+    }
+
+    /// Writes what waits, and behind it the payload of its last message, without copying that.
+    private func flushWithPayload(_ core: inout WorkerCore) throws(WorkerEnding) {
+        let bytes = core.writer.bytes
+        parts.insert(
+            iovec(
+                iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress),
+                iov_len: bytes.count), at: 0)
+        do throws(PipeError) {
+            try runtime.output.writeAll(parts: &parts)
+        } catch {
+            throw WorkerEnding(error)
+        }
+        core.writer.removeAll()
+    }
+}
+
+extension OwnedDescriptor {
+    /// The most parts of one writev(2): IOV_MAX of Linux.
+    private static let maximumPartCount = 1024
+
+    /// Writes all parts, waiting as long as it takes; they are used up.
+    fileprivate borrowing func writeAll(parts: inout [iovec]) throws(PipeError) {
+        var first = 0
+        while first < parts.count {
+            let count = min(parts.count - first, Self.maximumPartCount)
+            let written = try parts.withUnsafeBufferPointer { all throws(PipeError) in
+                try write(parts: UnsafeBufferPointer(rebasing: all[first..<first + count]))
+            }
+            switch written {
+            case .wouldBlock: _ = try waitUntil(.writable)
+            case .closed: throw PipeError(.write, errorNumber: brokenPipeNumber)
+            case .bytes(var rest):
+                while first < parts.count, rest >= parts[first].iov_len {
+                    rest -= parts[first].iov_len
+                    first += 1
+                }
+                if rest > 0 {
+                    parts[first].iov_base += rest
+                    parts[first].iov_len -= rest
+                }
+            }
+        }
+    }
+}
+
+extension FrameResult {
+    /// Forgets the frame before and keeps the memory.
+    mutating func reset(uniqueId: UInt64) {
+        outcome = .processed
+        self.uniqueId = uniqueId
+        (processingNanoseconds, bytesIn, bytesOut, outputCount) = (0, 0, 0, 0)
+        if !outputs.isEmpty { outputs.removeAll(keepingCapacity: true) }
+        if !files.isEmpty { files.removeAll(keepingCapacity: true) }
+    }
+}
+
+extension PayloadDescriptor {
+    /// What a frame carries.
+    fileprivate init(_ content: FrameContent) {
+        switch content {
+        case .image(let layout): self = .image(layout)
+        case .bytes(let typeName): self = .bytes(typeName: typeName)
+        case .structure(let structure, let typeName):
+            self = .structure(structure, typeName: typeName)
+        }
+    }
+}
+
+extension Configured {
+    /// The same with a reason of bearable length.
+    fileprivate var withinLimit: Configured {
+        Configured(
+            version: version,
+            failure: failure.map { CommandFailure($0.code, textWithinLimit($0.reason)) })
+    }
+}
