@@ -115,7 +115,7 @@ let package = Package(
                 "WorkerRuntime", "DataProcessing", "WorkerProtocol", "Wire", "Pipes", "NDArrays",
                 "Statistics", "TestSupport", "SluiceWorker", "FaultyWorker",
             ]),
-        tests("FrameReadersTests", ["FrameReaders", "NDArrays", "TIFF"]),
+        tests("FrameReadersTests", ["FrameReaders", "NDArrays", "TIFF", "CLinux"]),
         tests(
             "CommandsTests",
             [

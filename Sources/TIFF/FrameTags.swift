@@ -96,14 +96,16 @@ extension TimeStamp {
     /// The time as NDFileTIFF's tag 65000 has it: seconds since 1990 as float64; 0 where there is none.
     var epicsSeconds: Double {
         self == TimeStamp()
-            ? 0 : Double(secondsPastEpoch - Self.epicsEpochOffset) + Double(nanoseconds) / 1e9
+            ? 0
+            : Double(secondsPastEpoch) - Double(Self.epicsEpochOffset) + Double(nanoseconds) / 1e9
     }
 
     /// Whether tags 65002 and 65003 hold the time exactly and can be told from "none".
     var fitsEpicsTags: Bool {
         if self == TimeStamp() { return true }
-        let seconds = secondsPastEpoch - Self.epicsEpochOffset
-        return seconds >= 0 && seconds <= Int64(UInt32.max) && nanoseconds >= 0
+        let (seconds, overflow) = secondsPastEpoch.subtractingReportingOverflow(
+            Self.epicsEpochOffset)
+        return !overflow && seconds >= 0 && seconds <= Int64(UInt32.max) && nanoseconds >= 0
             && nanoseconds < 1_000_000_000 && (seconds != 0 || nanoseconds != 0)
     }
 }

@@ -43,7 +43,9 @@ enum TagCode {
     static let provenance: UInt16 = 65009
     /// The first of areaDetector's attribute tags, each the text "name:value".
     static let firstAttribute: UInt16 = 65010
-    static let lastAttribute: UInt16 = 65535
+    /// The last that is written. areaDetector may go up to 65535, but 65420 and 65426 are Hamamatsu's:
+    /// tifffile takes a file that has them for a microscope slide and cannot open it.
+    static let lastAttribute: UInt16 = 65419
     /// Attributes that get a tag of their own; all later ones are in the provenance only.
     static let maximumAttributeCount = Int(lastAttribute - firstAttribute) + 1
 }

@@ -8,8 +8,8 @@ public import NDArrays
 ///
 /// An uncompressed file is one `writev` of header and pixels. A writer is used for many files: it keeps
 /// its buffers, and where layout and attributes are those of the last frame it only writes id and time
-/// anew. The attributes are in the tags 65010 to 65535, as "name:value", and, with types, descriptions
-/// and sources, in the text of tag 65009; from the 527th on they are in that text only.
+/// anew. The attributes are in the tags 65010 to 65419, as "name:value", and, with types, descriptions
+/// and sources, in the text of tag 65009; from the 411th on they are in that text only.
 public final class TIFFWriter {
     /// How files are written.
     public let settings: TIFFSettings
