@@ -1,4 +1,4 @@
-// libtiff as Swift can call it: without variadic arguments, with messages collected instead of printed,
+// libtiff as Swift can call it: without variadic arguments, with messages collected, not printed,
 // and with a file in memory to compress into. Needs libtiff 4.5 (TIFFOpenOptions).
 #ifndef SLUICE_CTIFF_H
 #define SLUICE_CTIFF_H

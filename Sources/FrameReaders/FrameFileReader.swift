@@ -1,8 +1,8 @@
 public import NDArrays
 import TIFF
 
-/// Turns references into frames. It keeps files of many frames open for the next one; not for use by
-/// several threads at once.
+/// Turns references into frames. It keeps files of many frames open for the next one; not for use
+/// by several threads at once.
 public final class FrameFileReader {
     private enum OpenFile {
         case tiff(TIFFReader)
@@ -139,8 +139,8 @@ public final class FrameFileReader {
         }
     }
 
-    /// Keeps a file that has more frames; a file of one frame is closed, so that a new one of its name is
-    /// seen.
+    /// Keeps a file that has more frames; a file of one frame is closed, so that a new one of its
+    /// name is seen.
     private func settle(_ reference: FrameReference, _ file: OpenFile) {
         let hasMore: Bool
         switch file {

@@ -5,7 +5,8 @@ public enum FileFormat: String, Sendable, Hashable, CaseIterable {
     case tiff
     case npy
 
-    /// The format that a name's ending stands for (`.tif`, `.tiff`, `.npy`, in any case); nil for others.
+    /// The format that a name's ending stands for (`.tif`, `.tiff`, `.npy`, in any case); nil for
+    /// others.
     public init?(path: String) {
         let lower = path.lowercased()
         if lower.hasSuffix(".tif") || lower.hasSuffix(".tiff") {

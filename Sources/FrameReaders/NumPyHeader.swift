@@ -1,8 +1,10 @@
 import NDArrays
 
-/// The header of an `.npy` file: a Python dictionary of type, order and shape (NEP 1, formats 1.0 to 3.0).
+/// The header of an `.npy` file: a Python dictionary of type, order and shape (NEP 1, formats 1.0
+/// to 3.0).
 struct NumPyHeader: Equatable {
-    /// The longest header that is read: NumPy's own are padded to 128 bytes, long ones are structured types.
+    /// The longest header that is read: NumPy's own are padded to 128 bytes, long ones are
+    /// structured types.
     static let maximumByteCount = 64 << 10
 
     let elementType: ElementType

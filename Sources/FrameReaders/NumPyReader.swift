@@ -3,8 +3,9 @@ import TIFF
 
 /// Reads frames from `.npy` files, formats 1.0 to 3.0, in both byte orders.
 ///
-/// One axis is a line, two are one image, three are images along the first axis, four with 3 at the end
-/// are RGB1 images along the first axis. Fortran order is read for one and two axes, by transposing.
+/// One axis is a line, two are one image, three are images along the first axis, four with 3 at the
+/// end are RGB1 images along the first axis. Fortran order is read for one and two axes, by
+/// transposing.
 public final class NumPyReader {
     /// The file's path.
     public let path: String

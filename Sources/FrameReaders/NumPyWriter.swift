@@ -3,8 +3,8 @@ public import NDArrays
 
 /// Writes frames of one layout to an `.npy` file, format 1.0, little-endian, C order.
 ///
-/// The shape is `(frames, rows, columns)`, or `(frames, rows, columns, 3)` for RGB1; the number of frames
-/// is filled in by `finish`, so that it need not be known before.
+/// The shape is `(frames, rows, columns)`, or `(frames, rows, columns, 3)` for RGB1; the number of
+/// frames is filled in by `finish`, so that it need not be known before.
 public struct NumPyWriter {
     /// Bytes before the pixels; 128 hold any shape.
     static let headerByteCount = 128
@@ -17,8 +17,8 @@ public struct NumPyWriter {
     public private(set) var frameCount = 0
     private let descriptor: Int32
 
-    /// Begins an array at the start of the file that `descriptor` is open to; the descriptor stays the
-    /// caller's.
+    /// Begins an array at the start of the file that `descriptor` is open to; the descriptor stays
+    /// the caller's.
     ///
     /// - Throws: `FrameReaderError` for layouts that have no such form (RGB2, RGB3, mono stacks).
     public init(

@@ -4,9 +4,10 @@ import NDArrays
 /// The texts of attribute values, as areaDetector writes them, and the way back.
 ///
 /// Integers are decimal, booleans `true` and `false`. A floating-point number has six decimals, as
-/// areaDetector writes it (`%f`), where that reads back as the same number, and else the shortest form
-/// that does. The way back, for files without types: a text is an int64 (or uint64) or a float64 exactly
-/// when the number is written as that very text again; everything else stays a string.
+/// areaDetector writes it (`%f`), where that reads back as the same number, and else the shortest
+/// form that does. The way back, for files without types: a text is an int64 (or uint64) or a
+/// float64 exactly when the number is written as that very text again; everything else stays a
+/// string.
 enum AttributeText {
     /// Adds the text of `value`.
     static func append(_ value: ScalarValue, to buffer: inout ByteBuffer) {
@@ -40,8 +41,8 @@ enum AttributeText {
     private static func append(_ value: Double, to buffer: inout ByteBuffer) {
         let magnitude = value.magnitude
         let scaled = (magnitude * 1e6).rounded()
-        // Below 2^52 millionths the nearest six decimals are `scaled`, and the division is rounded as
-        // reading the text would be: no need to read it.
+        // Below 2^52 millionths the nearest six decimals are `scaled`, and the division is rounded
+        // as reading the text would be: no need to read it.
         if scaled < 4_503_599_627_370_496 {
             guard scaled / 1e6 == magnitude else {
                 buffer.append(value.description)

@@ -1,6 +1,7 @@
 import Glibc
 
-/// Bytes that grow and whose room is used again, so that a steady stream of files allocates nothing.
+/// Bytes that grow and whose room is used again, so that a steady stream of files allocates
+/// nothing.
 struct ByteBuffer: ~Copyable {
     private(set) var base: UnsafeMutableRawPointer
     private(set) var count = 0
@@ -36,11 +37,6 @@ struct ByteBuffer: ~Copyable {
         (base + count).initializeMemory(as: UInt8.self, repeating: 0, count: more)
         count += more
         return count - more
-    }
-
-    /// Adds zero bytes up to a multiple of `alignment`.
-    mutating func align(to alignment: Int) {
-        appendZeros((alignment - count % alignment) % alignment)
     }
 
     mutating func append(byte: UInt8) {

@@ -57,7 +57,8 @@ struct Directory {
         return values
     }
 
-    /// The first value of a tag of floating-point or rational numbers; nil when it is missing or undefined.
+    /// The first value of a tag of floating-point or rational numbers; nil when it is missing or
+    /// undefined.
     func real(_ code: UInt16) throws(TIFFError) -> Double? {
         guard let entry = entry(code), entry.count > 0 else { return nil }
         guard let type = FieldType(rawValue: entry.type) else { return nil }
@@ -94,7 +95,8 @@ struct Directory {
         guard entry.count <= Self.maximumTextByteCount else {
             throw fault(
                 .tooLarge(
-                    what: "bytes of a text", claimed: entry.count, limit: Self.maximumTextByteCount),
+                    what: "bytes of a text", claimed: entry.count,
+                    limit: Self.maximumTextByteCount),
                 tag: entry.code)
         }
         let bytes = try source.copy(entry, byteCount: Int(entry.count), page: page)

@@ -19,7 +19,8 @@ struct FrameTags {
         }
     }
 
-    /// Tags 65002 and 65003 (seconds since 1990); zero in both means that EPICS had none, then 65000.
+    /// Tags 65002 and 65003 (seconds since 1990); zero in both means that EPICS had none, then
+    /// 65000.
     private static func timeStamp(_ directory: Directory) throws(TIFFError) -> TimeStamp? {
         let seconds = try directory.number(TagCode.epicsSeconds) ?? 0
         let nanoseconds = try directory.number(TagCode.epicsNanoseconds) ?? 0
@@ -93,7 +94,8 @@ struct FrameTags {
 }
 
 extension TimeStamp {
-    /// The time as NDFileTIFF's tag 65000 has it: seconds since 1990 as float64; 0 where there is none.
+    /// The time as NDFileTIFF's tag 65000 has it: seconds since 1990 as float64; 0 where there is
+    /// none.
     var epicsSeconds: Double {
         self == TimeStamp()
             ? 0

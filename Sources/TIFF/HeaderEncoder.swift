@@ -28,8 +28,8 @@ struct StripTable {
             rowsPerStrip = height
             append(offset: start, byteCount: layout.byteCount)
         case .rgb2:
-            // Readers know no interleaved rows: planes of one-row strips that take turns in the file, as
-            // NDFileTIFF has them.
+            // Readers know no interleaved rows: planes of one-row strips that take turns in the
+            // file, as NDFileTIFF has them.
             rowsPerStrip = 1
             let row = layout.width * bytes
             for plane in 0..<3 {
@@ -62,23 +62,25 @@ struct HeaderEncoder: ~Copyable {
     static let pixelAlignment = 16
 
     var buffer = ByteBuffer()
-    private var isBig = false
+    var isBig = false
     /// Where the buffer begins in the file.
     private var origin = 0
     private var entryCursor = 0
-    private var lastTag: UInt16 = 0
+    var lastTag: UInt16 = 0
     /// Places of strip offsets, which have to be moved when the length of the header is known.
-    private var relocations: [(place: Int, count: Int)] = []
+    var relocations: [(place: Int, count: Int)] = []
+    /// The place of the first directory in the buffer.
+    private(set) var directoryPlace = 0
     /// The place of the last directory's link to the next, in the buffer.
     private(set) var linkPlace = 0
     /// Places of time and id in the buffer, to write them anew for the next frame.
-    private var timePlace = 0
-    private var idPlace = 0
-    private var secondsPlace = 0
-    private var nanosecondsPlace = 0
+    var timePlace = 0
+    var idPlace = 0
+    var secondsPlace = 0
+    var nanosecondsPlace = 0
     /// Attributes by the tags that they are written under, and whether they are numbered too.
-    private var describing = [Int?](repeating: nil, count: DescribingTag.all.count)
-    private var timeAttribute: Int?
+    var describing = [Int?](repeating: nil, count: DescribingTag.all.count)
+    var timeAttribute: Int?
 
     /// Begins a header; at `origin` 0 with the first bytes of a file, elsewhere with a directory.
     mutating func begin(origin: Int, isBig: Bool) {
@@ -86,7 +88,13 @@ struct HeaderEncoder: ~Copyable {
         relocations.removeAll(keepingCapacity: true)
         self.isBig = isBig
         self.origin = origin
-        guard origin == 0 else { return }
+        guard origin == 0 else {
+            // Directories begin at even places (TIFF 6.0 §2); 8 bytes suit every number in them.
+            align(to: 8)
+            directoryPlace = buffer.count
+            return
+        }
+        directoryPlace = isBig ? 16 : 8
         buffer.append("II" as StaticString)
         buffer.appendZeros(isBig ? 14 : 6)
         buffer.store(UInt16(isBig ? 43 : 42), at: 2)
@@ -98,11 +106,14 @@ struct HeaderEncoder: ~Copyable {
         }
     }
 
+    /// Adds zeros up to a multiple of `alignment` in the file.
+    private mutating func align(to alignment: Int) {
+        buffer.appendZeros((alignment - (origin + buffer.count) % alignment) % alignment)
+    }
+
     /// Pads to the pixels and moves the strip offsets behind the header.
     mutating func finish() {
-        buffer.appendZeros(
-            (Self.pixelAlignment - (origin + buffer.count) % Self.pixelAlignment)
-                % Self.pixelAlignment)
+        align(to: Self.pixelAlignment)
         let base = origin + buffer.count
         for (place, count) in relocations {
             for index in 0..<count {
@@ -165,7 +176,7 @@ struct HeaderEncoder: ~Copyable {
         }
         assert(entryCursor == linkPlace, "counted and written entries differ")
         if !isLast {
-            buffer.align(to: 8)
+            align(to: 8)
             storeOffset(origin + buffer.count, at: linkPlace)
         }
     }
@@ -196,7 +207,7 @@ struct HeaderEncoder: ~Copyable {
     }
 
     /// Adds an entry and returns where its values go.
-    private mutating func entry(_ tag: UInt16, _ type: FieldType, count: Int) -> Int {
+    mutating func entry(_ tag: UInt16, _ type: FieldType, count: Int) -> Int {
         assert(tag > lastTag, "tags have to ascend")
         lastTag = tag
         buffer.store(tag, at: entryCursor)
@@ -210,19 +221,19 @@ struct HeaderEncoder: ~Copyable {
         }
         entryCursor += isBig ? 20 : 12
         if byteCount <= (isBig ? 8 : 4) { return inline }
-        buffer.align(to: type.byteCount > 2 ? type.byteCount : 2)
+        align(to: type.byteCount > 2 ? type.byteCount : 2)
         let place = buffer.appendZeros(byteCount)
         storeOffset(origin + place, at: inline)
         return place
     }
 
-    private mutating func appendShort(_ tag: UInt16, _ value: UInt16, count: Int = 1) {
+    mutating func appendShort(_ tag: UInt16, _ value: UInt16, count: Int = 1) {
         let place = entry(tag, .short, count: count)
         for index in 0..<count { buffer.store(value, at: place + 2 * index) }
     }
 
     /// A number that is SHORT where it fits, as libtiff writes sizes.
-    private mutating func appendSize(_ tag: UInt16, _ value: Int) {
+    mutating func appendSize(_ tag: UInt16, _ value: Int) {
         if value <= Int(UInt16.max) {
             appendShort(tag, UInt16(value))
         } else {
@@ -231,12 +242,12 @@ struct HeaderEncoder: ~Copyable {
     }
 
     /// Begins a text at the end of the tag data; `endText` makes it an entry.
-    private mutating func beginText() -> Int {
-        buffer.align(to: 2)
+    mutating func beginText() -> Int {
+        align(to: 2)
         return buffer.count
     }
 
-    private mutating func endText(_ tag: UInt16, from start: Int) {
+    mutating func endText(_ tag: UInt16, from start: Int) {
         // A TIFF text ends at its first zero byte; the provenance block has all of it.
         if let zero = buffer.firstZero(from: start) { buffer.truncate(to: zero) }
         buffer.append(byte: 0)
@@ -259,175 +270,6 @@ struct HeaderEncoder: ~Copyable {
             buffer.truncate(to: start)
         } else {
             storeOffset(origin + start, at: inline)
-        }
-    }
-}
-
-// MARK: - What the entries say
-
-extension HeaderEncoder {
-    private static let makePosition = DescribingTag.all.firstIndex { $0.code == 271 }!
-    private static let modelPosition = DescribingTag.all.firstIndex { $0.code == 272 }!
-    private static let softwarePosition = DescribingTag.all.firstIndex { $0.code == 305 }!
-
-    /// Finds the attributes that go under tags of their own; returns how many are numbered.
-    private mutating func classify(_ attributes: NDAttributes) -> Int {
-        for index in describing.indices { describing[index] = nil }
-        timeAttribute = nil
-        var numbered = 0
-        for (index, attribute) in attributes.enumerated() {
-            if let position = DescribingTag.position(name: attribute.name),
-                Self.fits(attribute.value, DescribingTag.all[position].kind)
-            {
-                describing[position] = index
-            }
-            if Self.isTime(attribute) { timeAttribute = index }
-            if Self.isNumbered(attribute) { numbered += 1 }
-        }
-        return min(numbered, TagCode.maximumAttributeCount)
-    }
-
-    private static func fits(_ value: ScalarValue?, _ kind: DescribingTag.Kind) -> Bool {
-        switch (kind, value) {
-        case (.text, .string(let text)?): !text.isEmpty
-        case (.rational, .float64(let value)?): value >= 0 && value <= 4e9
-        case (.short, .uint16?): true
-        default: false
-        }
-    }
-
-    private static func isTime(_ attribute: NDAttribute) -> Bool {
-        guard attribute.source == DescribingTag.timeStampSource,
-            attribute.name == DescribingTag.timeStampName, case .float64? = attribute.value
-        else { return false }
-        return true
-    }
-
-    /// Whether an attribute gets a numbered tag: it has a value and did not come from a tag of its own.
-    private static func isNumbered(_ attribute: NDAttribute) -> Bool {
-        guard attribute.value != nil else { return false }
-        guard attribute.source.utf8.count <= 10, attribute.source.hasPrefix("TIFF:") else {
-            return true
-        }
-        if isTime(attribute) { return false }
-        guard let position = DescribingTag.position(name: attribute.name) else { return true }
-        let tag = DescribingTag.all[position]
-        return attribute.source != tag.source || !fits(attribute.value, tag.kind)
-    }
-
-    private mutating func appendImageTags(
-        _ frame: FrameFacts, samples: Int, strips: borrowing StripTable, settings: TIFFSettings,
-        attributes: NDAttributes, pageNumber: (Int, Int)?, predictor: UInt16
-    ) {
-        let layout = frame.layout
-        let type = layout.elementType
-        let isPlanar = layout.colorMode == .rgb2 || layout.colorMode == .rgb3
-        appendSize(TagCode.imageWidth, layout.width)
-        appendSize(TagCode.imageLength, layout.height)
-        appendShort(TagCode.bitsPerSample, UInt16(8 * type.byteCount), count: samples)
-        appendShort(TagCode.compression, settings.compression.code)
-        appendShort(TagCode.photometric, samples == 3 ? 2 : 1)
-        appendDescribing(below: TagCode.stripOffsets, attributes, settings)
-        appendStrips(TagCode.stripOffsets, strips.offsets, areOffsets: true)
-        appendShort(TagCode.samplesPerPixel, UInt16(samples))
-        appendSize(TagCode.rowsPerStrip, strips.rowsPerStrip)
-        appendStrips(TagCode.stripByteCounts, strips.byteCounts, areOffsets: false)
-        appendDescribing(below: TagCode.planarConfiguration, attributes, settings)
-        appendShort(TagCode.planarConfiguration, isPlanar ? 2 : 1)
-        appendDescribing(below: TagCode.pageNumber, attributes, settings)
-        if let (index, count) = pageNumber {
-            let place = entry(TagCode.pageNumber, .short, count: 2)
-            // 0 stands for a count that is not known, or does not fit (TIFF 6.0 §12).
-            buffer.store(UInt16(truncatingIfNeeded: index), at: place)
-            buffer.store(UInt16(exactly: count) ?? 0, at: place + 2)
-        }
-        appendDescribing(below: TagCode.predictor, attributes, settings)
-        if predictor != 1 { appendShort(TagCode.predictor, predictor) }
-        appendShort(TagCode.sampleFormat, Self.sampleFormat(type), count: samples)
-        appendDescribing(below: TagCode.timeStamp, attributes, settings)
-    }
-
-    private static func sampleFormat(_ type: ElementType) -> UInt16 {
-        switch type {
-        case .boolean, .uint8, .uint16, .uint32, .uint64: 1
-        case .int8, .int16, .int32, .int64: 2
-        case .float32, .float64: 3
-        }
-    }
-
-    private mutating func appendStrips(_ tag: UInt16, _ values: [Int], areOffsets: Bool) {
-        let place = entry(tag, isBig ? .long8 : .long, count: values.count)
-        for (index, value) in values.enumerated() {
-            if isBig {
-                buffer.store(UInt64(value), at: place + 8 * index)
-            } else {
-                buffer.store(UInt32(truncatingIfNeeded: value), at: place + 4 * index)
-            }
-        }
-        if areOffsets { relocations.append((place, values.count)) }
-    }
-
-    /// Adds the describing tags from the last one up to `limit`, with NDFileTIFF's fillers.
-    private mutating func appendDescribing(
-        below limit: UInt16, _ attributes: NDAttributes, _ settings: TIFFSettings
-    ) {
-        for (position, tag) in DescribingTag.all.enumerated()
-        where tag.code > lastTag && tag.code < limit {
-            let start: Int
-            switch describing[position].map({ attributes[$0].value }) {
-            case .string(let text)??:
-                start = beginText()
-                buffer.append(text)
-                endText(tag.code, from: start)
-            case .float64(let value)??:
-                let place = entry(tag.code, .rational, count: 1)
-                let (numerator, denominator) = Self.rational(value)
-                buffer.store(numerator, at: place)
-                buffer.store(denominator, at: place + 4)
-            case .uint16(let value)??:
-                appendShort(tag.code, value)
-            default:
-                let isFiller = position == Self.makePosition || position == Self.modelPosition
-                guard isFiller || position == Self.softwarePosition else { continue }
-                start = beginText()
-                buffer.append(isFiller ? DescribingTag.unknown : settings.software)
-                endText(tag.code, from: start)
-            }
-        }
-    }
-
-    /// The fraction nearest to `value` with a power of ten below, as many digits as 32 bits hold.
-    private static func rational(_ value: Double) -> (UInt32, UInt32) {
-        var denominator: UInt32 = 1
-        while denominator < 100_000_000 {
-            let scaled = value * Double(denominator)
-            if scaled.rounded() / Double(denominator) == value || scaled * 10 > 4e9 { break }
-            denominator *= 10
-        }
-        return (UInt32((value * Double(denominator)).rounded()), denominator)
-    }
-
-    private mutating func appendFrameTags(_ frame: FrameFacts) {
-        timePlace = entry(TagCode.timeStamp, .double, count: 1)
-        idPlace = entry(TagCode.uniqueId, .long, count: 1)
-        secondsPlace = entry(TagCode.epicsSeconds, .long, count: 1)
-        nanosecondsPlace = entry(TagCode.epicsNanoseconds, .long, count: 1)
-        if let timeAttribute, case .float64(let time)? = frame.attributes[timeAttribute].value {
-            buffer.store(time, at: timePlace)
-        }
-        patch(uniqueId: frame.uniqueId, timeStamp: frame.fitsTags ? frame.timeStamp : TimeStamp())
-    }
-
-    private mutating func appendNumbered(_ attributes: NDAttributes) {
-        var tag = Int(TagCode.firstAttribute)
-        for attribute in attributes where Self.isNumbered(attribute) {
-            guard tag <= Int(TagCode.lastAttribute), let value = attribute.value else { return }
-            let start = beginText()
-            buffer.append(attribute.name)
-            buffer.append(byte: UInt8(ascii: ":"))
-            AttributeText.append(value, to: &buffer)
-            endText(UInt16(tag), from: start)
-            tag += 1
         }
     }
 }

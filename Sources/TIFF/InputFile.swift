@@ -26,7 +26,8 @@ package final class InputFile {
 
     /// Bytes that the window keeps: the directory and texts of an ordinary file at once.
     static let windowByteCount = 16 << 10
-    /// Bytes before the place asked for that come with it, since many writers put texts before the directory.
+    /// Bytes before the place asked for that come with it, since many writers put texts before the
+    /// directory.
     static let windowLead: UInt64 = 4 << 10
 
     /// The path it was opened with.
@@ -90,7 +91,8 @@ package final class InputFile {
         }
     }
 
-    /// A few bytes, through the window: valid until the next call. At most `windowByteCount - windowLead`.
+    /// A few bytes, through the window: valid until the next call. At most `windowByteCount -
+    /// windowLead`.
     ///
     /// - Throws: `Fault`.
     package func bytes(at offset: UInt64, count: Int) throws(Fault) -> UnsafeRawBufferPointer {

@@ -1,6 +1,7 @@
 /// A JSON value, with numbers as they are written, so that 64-bit integers stay exact (RFC 8259).
 ///
-/// FoundationEssentials is kept off the path of a frame; the provenance block needs no more than this.
+/// FoundationEssentials is kept off the path of a frame; the provenance block needs no more than
+/// this.
 enum JSONText: Equatable {
     case null
     case boolean(Bool)
@@ -12,7 +13,8 @@ enum JSONText: Equatable {
     /// Nesting that is followed: the block has three levels.
     static let maximumDepth = 8
 
-    /// Reads one value; nil when the bytes are not JSON or are nested more than `maximumDepth` levels.
+    /// Reads one value; nil when the bytes are not JSON or are nested more than `maximumDepth`
+    /// levels.
     init?(_ bytes: some Collection<UInt8>) {
         var parser = Parser(bytes: [UInt8](bytes))
         guard let value = parser.value(depth: 0) else { return nil }

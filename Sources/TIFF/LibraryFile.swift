@@ -30,7 +30,8 @@ final class LibraryFile {
     let messages: LibraryMessages
     private var directoryOffset: UInt64?
 
-    /// Opens a duplicate of the descriptor; `maximumAllocation` bounds each of libtiff's own buffers.
+    /// Opens a duplicate of the descriptor; `maximumAllocation` bounds each of libtiff's own
+    /// buffers.
     init(_ file: InputFile, maximumAllocation: Int) throws(TIFFError) {
         messages = LibraryMessages()
         let descriptor = cl_duplicate(file.descriptor, 3)
@@ -71,7 +72,8 @@ extension TIFFReader {
     ) throws(TIFFError) {
         let plan = page.plan
         let directory = page.directory
-        // A compressed strip may be a little longer than its pixels, a stored one never than the file.
+        // A compressed strip may be a little longer than its pixels, a stored one never than the
+        // file.
         let allowance = 2 * plan.layout.byteCount + Self.libraryAllowance
         if library == nil || library!.maximumAllocation < allowance {
             library = SizedLibraryFile(
@@ -112,7 +114,8 @@ struct LibraryDecoder {
 
     private var isWidened: Bool { plan.bitsPerSample != 8 * plan.layout.elementType.byteCount }
 
-    /// Bytes of a row of one plane as libtiff gives it: packed where samples are narrower than a byte.
+    /// Bytes of a row of one plane as libtiff gives it: packed where samples are narrower than a
+    /// byte.
     private func packedByteCount(width: Int) -> Int {
         (width * plan.samplesPerElement * plan.bitsPerSample + 7) / 8
     }
@@ -201,7 +204,8 @@ struct LibraryDecoder {
         }
     }
 
-    /// Spreads samples of fewer bits, packed from the highest bit down (TIFF 6.0 §3), to whole elements.
+    /// Spreads samples of fewer bits, packed from the highest bit down (TIFF 6.0 §3), to whole
+    /// elements.
     private func widen(_ packed: UnsafeRawPointer, to place: UnsafeMutableRawPointer, count: Int) {
         let bits = plan.bitsPerSample
         let elementByteCount = plan.layout.elementType.byteCount

@@ -1,11 +1,12 @@
 import CTIFF
 import NDArrays
 
-/// How the pixels of a page lie in the file and in memory, checked against the file before anything is
-/// allocated for them.
+/// How the pixels of a page lie in the file and in memory, checked against the file before anything
+/// is allocated for them.
 struct PagePlan {
-    /// The most bytes that a compressed image may have for each byte in the file. A zstd block of 128 KiB
-    /// of one value takes 4 bytes, which is the most that any of libtiff's compressions reaches.
+    /// The most bytes that a compressed image may have for each byte in the file. A zstd block of
+    /// 128 KiB of one value takes 4 bytes, which is the most that any of libtiff's compressions
+    /// reaches.
     static let maximumExpansion: UInt64 = 32_768
 
     /// Where uncompressed strips lie, in the order of the strips.
@@ -46,7 +47,8 @@ struct PagePlan {
 }
 
 extension PagePlan {
-    /// Derives the plan of a page from its directory; `provenance` restores what the tags can't say.
+    /// Derives the plan of a page from its directory; `provenance` restores what the tags can't
+    /// say.
     init(
         _ directory: Directory, provenance: Provenance?, maximumByteCount: Int
     ) throws(TIFFError) {
@@ -252,7 +254,8 @@ struct PageFacts {
             throw directory.fault(
                 .unsupported("compression \(compression)"), tag: TagCode.compression)
         }
-        // 0 white is zero, 1 black is zero, 2 RGB, 3 palette (as stored), 4 mask, 32803 colour filter array.
+        // 0 white is zero, 1 black is zero, 2 RGB, 3 palette (as stored), 4 mask, 32803 colour
+        // filter array.
         let isJPEG = photometric == 6 && compression == UInt16(COMPRESSION_JPEG)
         guard [0, 1, 2, 3, 4, 32803].contains(photometric) || isJPEG else {
             throw directory.fault(

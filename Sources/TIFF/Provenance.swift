@@ -1,7 +1,7 @@
 import NDArrays
 
-/// What TIFF's own tags can't say about a frame, so that a file that Sluice wrote is read back exactly:
-/// private tag 65009, a JSON text.
+/// What TIFF's own tags can't say about a frame, so that a file that Sluice wrote is read back
+/// exactly: private tag 65009, a JSON text.
 ///
 ///     {"sluice":1,"elementType":"uint16","colorMode":"Mono",
 ///      "dimensions":[{"size":4,"offset":0,"fullSize":4,"binning":1,"reverse":false},…],
@@ -9,8 +9,9 @@ import NDArrays
 ///                     "sourceType":2,"source":"…"},…]}
 ///
 /// `uniqueId` and `timeStamp` (`[seconds since 1970, nanoseconds]`) are there where areaDetector's
-/// 32-bit tags can't hold them. An attribute without value has the type `undefined`; NaN and infinities
-/// are strings; empty descriptions and sources are left out. It holds nothing about machine or time.
+/// 32-bit tags can't hold them. An attribute without value has the type `undefined`; NaN and
+/// infinities are strings; empty descriptions and sources are left out. It holds nothing about
+/// machine or time.
 struct Provenance {
     /// The version of the block that is written and read.
     static let version = 1
@@ -99,8 +100,8 @@ struct Provenance {
             source: json["source"]?.text ?? "")
     }
 
-    /// The layout that was written, where it agrees with what the tags say; nil where it does not, because
-    /// the file was changed afterwards.
+    /// The layout that was written, where it agrees with what the tags say; nil where it does not,
+    /// because the file was changed afterwards.
     func restoredLayout(of plain: ArrayLayout) -> ArrayLayout? {
         let isBoolean = elementType == .boolean && plain.elementType == .uint8
         guard isBoolean || elementType == plain.elementType else { return nil }

@@ -1,10 +1,11 @@
 import CTIFF
 import NDArrays
 
-/// Compresses pixels with libtiff into memory. Only the strips are taken: directory and tags are ours, the
-/// same for every compression.
+/// Compresses pixels with libtiff into memory. Only the strips are taken: directory and tags are
+/// ours, the same for every compression.
 final class StripEncoder {
-    /// Strips of about this many bytes: long enough to compress well, short enough to decode in the cache.
+    /// Strips of about this many bytes: long enough to compress well, short enough to decode in the
+    /// cache.
     static let stripByteCount = 1 << 20
 
     private let memory: UnsafeMutablePointer<ctiff_memory>

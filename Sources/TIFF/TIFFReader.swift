@@ -13,16 +13,16 @@ public struct TIFFPageHeader: Sendable, Hashable {
     public let attributes: NDAttributes
     /// All entries of the directory as they stand in the file.
     public let sourceTags: [TIFFTag]
-    /// Of a file that Sluice wrote from a three-dimensional array: the third dimension, whose planes are
-    /// this and the following pages.
+    /// Of a file that Sluice wrote from a three-dimensional array: the third dimension, whose
+    /// planes are this and the following pages.
     public let stackDimension: NDDimension?
 }
 
 /// Reads TIFF and BigTIFF files, page by page.
 ///
-/// Sizes are checked against the file before anything is allocated for them, nothing is printed, and
-/// any sequence of bytes gives a frame or one `TIFFError`. Every directory of the main chain is a page.
-/// Pixels come as they are stored: palettes and "white is zero" are not applied.
+/// Sizes are checked against the file before anything is allocated for them, nothing is printed,
+/// and any sequence of bytes gives a frame or one `TIFFError`. Every directory of the main chain is
+/// a page. Pixels come as they are stored: palettes and "white is zero" are not applied.
 public final class TIFFReader {
     /// The most pages a file may have: more is a damaged chain.
     public static let maximumPageCount = 1 << 20
@@ -69,7 +69,8 @@ public final class TIFFReader {
 
     /// Number of pages; reads two numbers of each directory once.
     ///
-    /// - Throws: `TIFFError` for a chain that loops, leaves the file or is longer than `maximumPageCount`.
+    /// - Throws: `TIFFError` for a chain that loops, leaves the file or is longer than
+    /// `maximumPageCount`.
     public var pageCount: Int {
         get throws(TIFFError) {
             while try extendChain() {}

@@ -35,7 +35,8 @@ public struct TIFFSettings: Sendable, Hashable {
     public var computesChecksum: Bool
     /// Whether files are BigTIFF even where they need not be; larger than 4 GiB they always are.
     public var alwaysBigTIFF: Bool
-    /// Tag 305. The default is what areaDetector writes; an attribute `TIFFSoftware` goes before it.
+    /// Tag 305. The default is what areaDetector writes; an attribute `TIFFSoftware` goes before
+    /// it.
     public var software: String
 
     /// Settings; by default plain, uncompressed files.
@@ -52,7 +53,8 @@ public struct TIFFSettings: Sendable, Hashable {
         self.software = software
     }
 
-    /// The number in tag 317 for pixels of this type: 2 differences, 3 those of floating point, 1 none.
+    /// The number in tag 317 for pixels of this type: 2 differences, 3 those of floating point, 1
+    /// none.
     func predictor(for type: ElementType) -> UInt16 {
         guard compression != .none, usesPredictor else { return 1 }
         switch type {

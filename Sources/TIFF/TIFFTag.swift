@@ -43,8 +43,8 @@ enum TagCode {
     static let provenance: UInt16 = 65009
     /// The first of areaDetector's attribute tags, each the text "name:value".
     static let firstAttribute: UInt16 = 65010
-    /// The last that is written. areaDetector may go up to 65535, but 65420 and 65426 are Hamamatsu's:
-    /// tifffile takes a file that has them for a microscope slide and cannot open it.
+    /// The last that is written. areaDetector may go up to 65535, but 65420 and 65426 are
+    /// Hamamatsu's: tifffile takes a file that has them for a microscope slide and cannot open it.
     static let lastAttribute: UInt16 = 65419
     /// Attributes that get a tag of their own; all later ones are in the provenance only.
     static let maximumAttributeCount = Int(lastAttribute - firstAttribute) + 1
@@ -82,8 +82,9 @@ enum FieldType: UInt16 {
 
 /// A tag that describes the picture and travels as an attribute.
 ///
-/// areaDetector calls tag 270 `TIFFImageDescription`, 271 `Manufacturer` and 272 `Model`; the others
-/// follow its pattern. An attribute that was read from such a tag has the source `TIFF:<number>`.
+/// areaDetector calls tag 270 `TIFFImageDescription`, 271 `Manufacturer` and 272 `Model`; the
+/// others follow its pattern. An attribute that was read from such a tag has the source
+/// `TIFF:<number>`.
 struct DescribingTag {
     enum Kind { case text, rational, short }
 
@@ -115,7 +116,8 @@ struct DescribingTag {
     static let unknown = "Unknown"
     /// What NDFileTIFF always writes for Software.
     static let areaDetectorSoftware = "EPICS areaDetector"
-    /// Name and source of the attribute that keeps tag 65000 where it is not the frame's time stamp.
+    /// Name and source of the attribute that keeps tag 65000 where it is not the frame's time
+    /// stamp.
     static let timeStampName = "NDTimeStamp"
     static let timeStampSource = "TIFF:65000"
 

@@ -3,13 +3,14 @@ import CTIFF
 import Glibc
 public import NDArrays
 
-/// Writes frames as TIFF files to open descriptors, with areaDetector's tags and all that is needed to
-/// read a frame back exactly.
+/// Writes frames as TIFF files to open descriptors, with areaDetector's tags and all that is needed
+/// to read a frame back exactly.
 ///
-/// An uncompressed file is one `writev` of header and pixels. A writer is used for many files: it keeps
-/// its buffers, and where layout and attributes are those of the last frame it only writes id and time
-/// anew. The attributes are in the tags 65010 to 65419, as "name:value", and, with types, descriptions
-/// and sources, in the text of tag 65009; from the 411th on they are in that text only.
+/// An uncompressed file is one `writev` of header and pixels. A writer is used for many files: it
+/// keeps its buffers, and where layout and attributes are those of the last frame it only writes id
+/// and time anew. The attributes are in the tags 65010 to 65419, as "name:value", and, with types,
+/// descriptions and sources, in the text of tag 65009; from the 411th on they are in that text
+/// only.
 public final class TIFFWriter {
     /// How files are written.
     public let settings: TIFFSettings
@@ -24,7 +25,8 @@ public final class TIFFWriter {
         self.settings = settings
     }
 
-    /// Writes a frame as a whole file at the descriptor's position, which has to be the file's beginning.
+    /// Writes a frame as a whole file at the descriptor's position, which has to be the file's
+    /// beginning.
     ///
     /// A three-dimensional mono array becomes a page for every plane.
     /// - Parameter path: the name for errors.
@@ -68,7 +70,8 @@ public final class TIFFWriter {
 
     /// Adds a frame to a file of many pages, which `sequence` describes.
     ///
-    /// - Throws: `TIFFError`, also where a file that is not BigTIFF would grow over 4 GiB; it then still
+    /// - Throws: `TIFFError`, also where a file that is not BigTIFF would grow over 4 GiB; it then
+    /// still
     ///   holds the earlier pages.
     @discardableResult
     public func append(
@@ -78,31 +81,19 @@ public final class TIFFWriter {
         last = nil
         let frame = FrameFacts(
             layout: layout, uniqueId: uniqueId, timeStamp: timeStamp, attributes: attributes)
-        let (descriptor, path) = (sequence.descriptor, sequence.path)
-        // Directories begin at even places (TIFF 6.0 §2).
-        let gap = (8 - sequence.byteCount % 8) % 8
-        let origin = sequence.byteCount + gap
         let stored = try prepare(
-            pixels, frame, origin: origin, isBig: sequence.isBigTIFF, path: path)
-        let zeros: UInt64 = 0
-        let written = try withUnsafeBytes(of: zeros) { padding throws(TIFFError) in
-            let part = UnsafeRawBufferPointer(rebasing: padding[0..<gap])
-            var checksum: UInt32?
-            let head =
-                gap == 0
-                ? 0
-                : try send(part, .init(start: nil, count: 0), to: descriptor, path: path).byteCount
-            let rest = try send(header.buffer.bytes, stored, to: descriptor, path: path)
-            if settings.computesChecksum { checksum = nil }
-            return TIFFWritten(byteCount: head + rest.byteCount, checksum: checksum)
-        }
+            pixels, frame, origin: sequence.byteCount, isBig: sequence.isBigTIFF,
+            path: sequence.path)
+        let written = try send(
+            header.buffer.bytes, stored, to: sequence.descriptor, path: sequence.path)
         if let place = sequence.linkPlace {
-            try link(to: origin, at: place, in: sequence)
+            try link(to: sequence.byteCount + header.directoryPlace, at: place, in: sequence)
         }
-        sequence.linkPlace = origin + header.linkPlace
+        sequence.linkPlace = sequence.byteCount + header.linkPlace
         sequence.byteCount += written.byteCount
         sequence.pageCount += stackCount(layout)
-        return written
+        // The link of the page before was changed: a checksum of these bytes would say nothing.
+        return TIFFWritten(byteCount: written.byteCount, checksum: nil)
     }
 
     private func stackCount(_ layout: ArrayLayout) -> Int {
@@ -122,8 +113,8 @@ public final class TIFFWriter {
 
     // MARK: - Header and pixels
 
-    /// Builds the header and returns the bytes that follow it: the pixels, or their compressed form, valid
-    /// until the next call.
+    /// Builds the header and returns the bytes that follow it: the pixels, or their compressed
+    /// form, valid until the next call.
     private func prepare(
         _ pixels: UnsafeRawBufferPointer, _ frame: FrameFacts, origin: Int, isBig: Bool,
         path: String
@@ -219,7 +210,8 @@ public final class TIFFWriter {
     }
 }
 
-/// A file to which pages are added: its descriptor, which has to be able to seek, and how far it is.
+/// A file to which pages are added: its descriptor, which has to be able to seek, and how far it
+/// is.
 public struct TIFFSequence {
     /// The descriptor, which stays the caller's.
     public let descriptor: Int32

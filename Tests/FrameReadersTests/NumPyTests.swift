@@ -45,16 +45,20 @@ import Testing
             for order in '<>':
                 dtype = numpy.dtype(order + kind)
                 name = 'boolean' if kind == 'b1' else numpy.dtype(kind).name
-                def make(*shape): return (numpy.arange(numpy.prod(shape)) * 37 % 127).reshape(shape).astype(dtype)
+                def make(*shape):
+                    ramp = numpy.arange(numpy.prod(shape)) * 37 % 127
+                    return ramp.reshape(shape).astype(dtype)
                 tag = kind + ('le' if order == '<' else 'be')
                 put(tag + '-1d', make(7), name, 'Mono', '7', 1)
                 put(tag + '-2d', make(5, 7), name, 'Mono', '7x5', 1, (2, 0))
                 put(tag + '-2f', numpy.asfortranarray(make(5, 7)), name, 'Mono', '7x5', 1, (3, 0))
                 put(tag + '-3d', make(4, 5, 7), name, 'Mono', '7x5', 4)
                 put(tag + '-4d', make(4, 5, 7, 3), name, 'RGB1', '3x7x5', 4)
-        large = numpy.asfortranarray((numpy.arange(1500 * 1300) % 65521).astype('u2').reshape(1500, 1300))
-        put('large-f', large, 'uint16', 'Mono', '1300x1500', 1)
-        put('tall-f', numpy.asfortranarray((numpy.arange(900000 * 2) % 65521).astype('u2').reshape(900000, 2)), 'uint16', 'Mono', '2x900000', 1)
+        def fortran(*shape):
+            ramp = numpy.arange(numpy.prod(shape)) % 65521
+            return numpy.asfortranarray(ramp.astype('u2').reshape(shape))
+        put('large-f', fortran(1500, 1300), 'uint16', 'Mono', '1300x1500', 1)
+        put('tall-f', fortran(900000, 2), 'uint16', 'Mono', '2x900000', 1)
         put('none', numpy.zeros((0, 5, 7), 'u2'), 'uint16', 'Mono', '7x5', 0)
         """
 

@@ -4,7 +4,8 @@ import TIFF
 import Testing
 
 @Suite struct AttributeTests {
-    /// One attribute of each type with hard values, and the odd names and texts that real files have.
+    /// One attribute of each type with hard values, and the odd names and texts that real files
+    /// have.
     static var hard: NDAttributes {
         NDAttributes([
             NDAttribute("flag", .boolean(true), description: "on or \"off\"\n"),
@@ -146,12 +147,15 @@ import Testing
         ]
         let script = """
             import sys, numpy, tifffile
-            tags = [(65010 + i, 's', 0, text, True) for i, text in enumerate(sys.argv[2].split('|'))]
+            texts = enumerate(sys.argv[2].split('|'))
+            tags = [(65010 + i, 's', 0, text, True) for i, text in texts]
             tags += [(65000, 'd', 1, 847887973.0332916, True), (65002, 'I', 1, 847888003, True),
                      (65003, 'I', 1, 375356916, True), (65001, 'I', 1, 4051, True)]
-            tifffile.imwrite(sys.argv[1], numpy.zeros((3, 4), 'u2'), extratags=tags, software='x 1.0',
+            tifffile.imwrite(sys.argv[1], numpy.zeros((3, 4), 'u2'), extratags=tags,
+                             software='x 1.0',
                              description='two\\r\\nlines', datetime='2014:10:24 16:33:09',
-                             resolution=(1043 / 7, 1 / 3), resolutionunit='CENTIMETER', metadata=None)
+                             resolution=(1043 / 7, 1 / 3),
+                             resolutionunit='CENTIMETER', metadata=None)
             """
         let path = folder.file("a.tiff")
         _ = try Python.run(script, path, texts.joined(separator: "|"))

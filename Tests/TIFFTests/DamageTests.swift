@@ -82,7 +82,8 @@ import Testing
             image = (numpy.arange(45 * 37) * 37 % 251).astype('u2').reshape(45, 37)
             for name, options in {
                 'tiled': dict(tile=(16, 32)), 'tiled-zlib': dict(tile=(16, 16), compression='zlib'),
-                'big': dict(bigtiff=True, byteorder='>', rowsperstrip=7), 'packbits': dict(compression='packbits'),
+                'big': dict(bigtiff=True, byteorder='>', rowsperstrip=7),
+                'packbits': dict(compression='packbits'),
                 'lzma': dict(compression='lzma'), 'lzw': dict(compression='lzw', predictor=True),
                 'bits': dict(bitspersample=12),
             }.items():

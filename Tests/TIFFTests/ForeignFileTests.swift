@@ -41,7 +41,8 @@ import Testing
             print(name, kind or want.dtype.name, mode, sizes)
         def image(dtype, shape):
             count = int(numpy.prod(shape))
-            return (numpy.arange(count) * 37 % 251 - (60 if numpy.dtype(dtype).kind in 'if' else 0)).astype(dtype).reshape(shape)
+            low = 60 if numpy.dtype(dtype).kind in 'if' else 0
+            return (numpy.arange(count) * 37 % 251 - low).astype(dtype).reshape(shape)
         kinds = ['i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f4', 'f8']
         compressions = [None, 'lzw', 'zlib', 'packbits', 'lzma', 'zstd']
         for kind in kinds:
@@ -49,23 +50,30 @@ import Testing
                 for big in False, True:
                     for compression in compressions:
                         name = f'{kind}-{"le" if order == "<" else "be"}-{int(big)}-{compression}'
-                        put(name, image(kind, (45, 37)), byteorder=order, bigtiff=big, compression=compression, rowsperstrip=10)
+                        put(name, image(kind, (45, 37)), byteorder=order, bigtiff=big,
+                            compression=compression, rowsperstrip=10)
                         if big: continue
-                        put(name + '-tiled', image(kind, (45, 37)), byteorder=order, compression=compression, tile=(16, 32))
+                        put(name + '-tiled', image(kind, (45, 37)), byteorder=order,
+                            compression=compression, tile=(16, 32))
             for compression in 'lzw', 'zlib', 'zstd':
-                if kind not in ('i8', 'u8'): put(f'{kind}-predicted-{compression}', image(kind, (45, 37)), compression=compression, predictor=True)
+                if kind in ('i8', 'u8'): continue
+                put(f'{kind}-predicted-{compression}', image(kind, (45, 37)),
+                    compression=compression, predictor=True)
         for kind in 'u1', 'u2', 'f4':
             for compression in None, 'zlib':
                 for tile in None, (16, 16):
                     rows = {} if tile else {'rowsperstrip': 7}
                     data = image(kind, (20, 24, 3))
                     name = f'{kind}-{compression}-{tile is not None}'
-                    put('rgb1-' + name, data, mode='RGB1', photometric='rgb', compression=compression, tile=tile, **rows)
+                    put('rgb1-' + name, data, mode='RGB1', photometric='rgb',
+                        compression=compression, tile=tile, **rows)
                     data = image(kind, (3, 20, 24))
-                    put('rgb3-' + name, data, mode='RGB3', photometric='rgb', planarconfig='separate', compression=compression, tile=tile, **rows)
+                    put('rgb3-' + name, data, mode='RGB3', photometric='rgb',
+                        planarconfig='separate', compression=compression, tile=tile, **rows)
         bits = (image('u1', (21, 19)) % 3 == 0)
         put('bilevel', bits, want=bits.astype('u1'), kind='boolean')
-        put('bilevel-packbits', bits, want=bits.astype('u1'), kind='boolean', compression='packbits')
+        put('bilevel-packbits', bits, want=bits.astype('u1'), kind='boolean',
+            compression='packbits')
         for count in 2, 4, 6:
             data = image('u1', (21, 19)) % (1 << count)
             put(f'bits-{count}', data, bitspersample=count)
@@ -76,8 +84,10 @@ import Testing
         put('palette', image('u1', (21, 19)), photometric='palette', colormap=palette)
         put('white', image('u2', (21, 19)), photometric='miniswhite')
         put('jpeg', numpy.full((16, 16), 77, 'u1'), compression='jpeg')
-        put('jpeg-rgb', numpy.full((16, 16, 3), 77, 'u1'), compression='jpeg', photometric='rgb', mode='RGB1')
-        put('page', image('u2', (3, 21, 19)), want=image('u2', (3, 21, 19))[0], photometric='minisblack')
+        put('jpeg-rgb', numpy.full((16, 16, 3), 77, 'u1'), compression='jpeg',
+            photometric='rgb', mode='RGB1')
+        put('page', image('u2', (3, 21, 19)), want=image('u2', (3, 21, 19))[0],
+            photometric='minisblack')
         """
 
     @Test(
@@ -113,7 +123,8 @@ import Testing
         _ = try Python.run(
             """
             import sys, numpy, tifffile
-            put = lambda name, data, **options: tifffile.imwrite(sys.argv[1] + '/' + name, data, **options)
+            def put(name, data, **options):
+                tifffile.imwrite(sys.argv[1] + '/' + name, data, **options)
             put('half', numpy.zeros((3, 4), 'f2'))
             put('complex', numpy.zeros((3, 4), 'c8'))
             put('cmyk', numpy.zeros((3, 4, 4), 'u1'), photometric='separated')

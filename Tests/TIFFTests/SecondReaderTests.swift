@@ -70,7 +70,8 @@ import Testing
                 got = page.asarray()
                 assert len(file.pages) == 1, name
                 assert got.dtype == dtype, (name, got.dtype)
-                assert got.shape == want.shape or mode == 'Mono' and got.size == want.size, (name, got.shape, want.shape)
+                same = got.shape == want.shape or mode == 'Mono' and got.size == want.size
+                assert same, (name, got.shape, want.shape)
                 assert got.reshape(want.shape).tobytes() == want.tobytes(), name
                 assert file.is_bigtiff == (big == '1'), name
                 tags = {t.code: t for t in page.tags.values()}
