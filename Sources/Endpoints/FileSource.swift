@@ -1,14 +1,9 @@
 public import ControllerRuntime
+public import FrameReaders
 internal import NDArrays
 internal import Synchronization
 
-/// The formats of files that workers read themselves.
-public enum FrameFileFormat: String, Sendable, Hashable, CaseIterable {
-    /// TIFF and BigTIFF, one frame a page.
-    case tiff
-    /// NumPy's `.npy`, one or many frames.
-    case npy
-
+extension FileFormat {
     /// Extensions by which a folder's files are recognised, in lower case.
     var extensions: [String] {
         switch self {
@@ -30,7 +25,7 @@ public final class FileSource: FrameSource, @unchecked Sendable {
     static let maximumCountedFiles = 64
 
     /// The format of all files.
-    public let format: FrameFileFormat
+    public let format: FileFormat
     /// Number of files.
     public var fileCount: Int { files.count }
 
@@ -38,13 +33,14 @@ public final class FileSource: FrameSource, @unchecked Sendable {
     private let name: String
     private let expectedCount: Mutex<Int?>
     private var index = 0
-    private var current: (path: String, frame: Int, chain: FrameChain)?
+    /// The file whose frames are being announced, and the number of those that were.
+    private var current: (path: String, count: FrameCount, announced: Int)?
 
     /// A source of the frames of `paths`: files, folders (their files with the format's extensions) and
     /// patterns with `*`, `?`, `[a-z]` and `**`, in natural order.
     ///
     /// - Throws: `SourceError` when nothing is found, or a folder can't be read.
-    public init(_ format: FrameFileFormat, paths: [String]) throws(SourceError) {
+    public init(_ format: FileFormat, paths: [String]) throws(SourceError) {
         guard !paths.isEmpty else { throw .noPaths(kind: format.rawValue) }
         self.format = format
         files = try FileList(paths, extensions: format.extensions)
@@ -63,37 +59,39 @@ public final class FileSource: FrameSource, @unchecked Sendable {
 
     /// The next frame of the current file, or the first of the next.
     public func next() -> FrameAnnouncement? {
-        if let (path, frame, chain) = current, chain.hasFrame(after: frame) {
-            if files.count > Self.maximumCountedFiles { expectedCount.withLock { $0 = nil } }
-            current = (path, frame + 1, chain)
-            return announcement(path, frame + 1)
+        if current.map({ $0.announced >= $0.count.announcements }) ?? true {
+            guard index < files.count else { return nil }
+            let path = files[index]
+            index += 1
+            let count = FrameCount(of: path, format: format)
+            if count.announcements > 1, files.count > Self.maximumCountedFiles {
+                expectedCount.withLock { $0 = nil }
+            }
+            current = (path, count, 0)
         }
-        current = nil
-        guard index < files.count else { return nil }
-        let path = files[index]
-        index += 1
-        current = (path, 0, FrameChain(format, path: path))
-        return announcement(path, 0)
+        guard let (path, count, announced) = current else { return nil }
+        current?.announced += 1
+        if announced >= count.references {
+            return FrameAnnouncement(
+                .unreadable(reason: count.damage ?? "no frame"), sourceName: path)
+        }
+        return FrameAnnouncement(
+            .reference(format: format.rawValue, path: path, index: announced), sourceName: path)
     }
 
     /// Never called: references need no slot.
     public func fill(_ destination: UnsafeMutableRawBufferPointer) {}
 
-    private func announcement(_ path: String, _ frame: Int) -> FrameAnnouncement {
-        FrameAnnouncement(
-            .reference(format: format.rawValue, path: path, index: frame), sourceName: path)
-    }
-
     /// What is known of the number of frames without opening many files.
-    private static func count(_ files: FileList, format: FrameFileFormat) -> Int? {
+    private static func count(_ files: FileList, format: FileFormat) -> Int? {
         if files.count <= maximumCountedFiles {
             return (0..<files.count).reduce(0) {
-                $0 + FrameChain(format, path: files[$1]).frameCount()
+                $0 + FrameCount(of: files[$1], format: format).announcements
             }
         }
         let samples = [0, files.count / 2, files.count - 1]
         let areSingle = samples.allSatisfy { sample in
-            !FrameChain(format, path: files[sample]).hasFrame(after: 0)
+            FrameCount(of: files[sample], format: format).announcements == 1
         }
         return areSingle ? files.count : nil
     }

@@ -1,4 +1,5 @@
 public import ControllerRuntime
+internal import FrameReaders
 public import NDArrays
 
 /// Makes sources from the words of a command line or a configuration file.
