@@ -91,11 +91,6 @@ let package = Package(
         worker("SluiceWorker", ["Processors"]),
         worker("ExampleWorker", ["Processors", "NDArrays"]),
         worker("FaultyWorker", ["Processors", "NDArrays"]),
-        // One trial of scripts/bench
-        .executableTarget(
-            name: "SluiceBenchmark",
-            dependencies: ["ControllerRuntime", "DataProcessing", "Processors", "NDArrays"],
-            path: "Tests/Benchmarks/SluiceBenchmark", swiftSettings: strict),
         // For processor authors
         library("ProcessorTesting", ["DataProcessing", "NDArrays", "Statistics"]),
         // Tests
@@ -105,6 +100,12 @@ let package = Package(
             name: "TestSupport", dependencies: ["WorkerProtocol", "Wire", "Pipes", "Statistics"],
             path: "Tests/TestSupport", swiftSettings: strict),
         tests("TidyTests", []),
+        tests(
+            "IntegrationTests",
+            [
+                "ControllerRuntime", "Endpoints", "NDArrays", "Statistics", "Journal", "TestSupport",
+                "SluiceWorker", "ExampleWorker", "FaultyWorker",
+            ]),
         tests("DataProcessingTests", ["DataProcessing", "ProcessorTesting", "NDArrays", "Statistics"]),
         tests(
             "ProcessorsTests",

@@ -234,7 +234,8 @@ private struct RecordFiles: ~Copyable {
         flush()
         let owner = ledger.path.flatMap { Self.owner(of: file.finalPath, ledgerPath: $0) }
         if let owner {
-            return "\(file.finalPath) is already the output of frame \(owner) of this run, so frame "
+            return
+                "\(file.finalPath) is already the output of frame \(owner) of this run, so frame "
                 + "\(key) (unique id \(uniqueId)) can't have that name; make the name format tell "
                 + "them apart, for example with {frameId}"
         }

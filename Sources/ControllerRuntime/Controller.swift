@@ -1,4 +1,7 @@
+internal import Journal
 public import NDArrays
+internal import Pipes
+internal import Synchronization
 
 /// Runs a pipeline: spawns workers, hands out the frames of a source, accounts for every one.
 ///
@@ -6,28 +9,110 @@ public import NDArrays
 public final class Controller: Sendable {
     /// The configuration of the run.
     public let configuration: RunConfiguration
+    private let source: any FrameSource
+    private let frameHandler: (@Sendable (FrameReport) -> Void)?
+    private let mailbox: EngineMailbox
+    private let hasRun = Mutex(false)
 
     /// A controller of a run over `source`; nothing is started yet.
-    public init(_ configuration: RunConfiguration, source: any FrameSource) {
+    ///
+    /// `frameHandler` is told of every frame that ends in a last stage, with copies of its outputs, on
+    /// a thread of the controller: frames wait while it works.
+    ///
+    /// - Throws: `ControllerError(.resources)` when the system has no descriptors left.
+    public init(
+        _ configuration: RunConfiguration, source: any FrameSource,
+        frameHandler: (@Sendable (FrameReport) -> Void)? = nil
+    ) throws(ControllerError) {
         self.configuration = configuration
+        self.source = source
+        self.frameHandler = frameHandler
+        do throws(PipeError) {
+            mailbox = try EngineMailbox()
+        } catch {
+            throw ControllerError(.resources, "the controller can't be made: \(error)")
+        }
     }
 
     /// Does the run from spawning the workers to the certificate, and returns its summary.
     ///
     /// - Throws: `ControllerError` when it could not be started; what goes wrong later is in the summary.
-    public func run() async throws -> RunSummary { throw ControllerError(.state, "not built") }
+    public func run() async throws -> RunSummary {
+        let isFirst = hasRun.withLock { hasRun in
+            defer { hasRun = true }
+            return !hasRun
+        }
+        guard isFirst else {
+            throw ControllerError(.state, "a controller does one run; make another for the next")
+        }
+        ProcessSignals.ignoreBrokenPipe()
+        let directory = try configuration.runDirectory.map { try RunDirectory(creating: $0) }
+        do {
+            return try await run(in: directory)
+        } catch {
+            directory?.discard()
+            throw error
+        }
+    }
+
+    private func run(in directory: RunDirectory?) async throws -> RunSummary {
+        try directory?.write(configuration: configuration.configurationText)
+        let journal: any JournalSink =
+            try directory.map { try JournalWriter(path: $0.path(of: .journal)) } ?? NoJournal()
+        let server = try directory.map { try ControlServer(in: $0, handler: self) }
+        let result: Result<RunSummary, any Error>
+        do {
+            result = .success(try await runEngine(directory, journal))
+        } catch {
+            result = .failure(error)
+        }
+        await server?.close()
+        let summary = try result.get()
+        try directory?.write(summary)
+        return summary
+    }
+
+    private func runEngine(
+        _ directory: RunDirectory?, _ journal: any JournalSink
+    ) async throws -> RunSummary {
+        let paths = directory.map {
+            RecordPaths(
+                ledger: $0.path(of: .ledger), statistics: $0.path(of: .statistics),
+                log: $0.path(of: .log))
+        }
+        let launch = EngineLaunch(
+            configuration: configuration, source: source, mailbox: mailbox, journal: journal,
+            runId: directory?.runId ?? EngineLaunch.makeRunId(), paths: paths,
+            frameHandler: frameHandler)
+        return try await withCheckedThrowingContinuation { continuation in
+            do {
+                _ = try NamedThread(name: "engine", stackByteCount: 4 << 20) {
+                    continuation.resume(with: launch.run())
+                }
+            } catch {
+                continuation.resume(throwing: error)
+            }
+        }
+    }
 
     /// Ends the run: drains what was accepted, or with `now` drops it, accounted for as `stopped`.
     /// Returns at once; `run` returns when it is done. A second call with `now` hastens the first.
-    public func stop(now: Bool = false) {}
+    public func stop(now: Bool = false) { _ = mailbox.post(.stop(now: now)) }
 
-    /// Where the run stands.
-    public func status() async -> RunStatus? { nil }
+    /// Where the run stands; nil when it is over.
+    public func status() async -> RunStatus? {
+        await withCheckedContinuation { continuation in
+            let posted = mailbox.post(.status { continuation.resume(returning: $0) })
+            if !posted { continuation.resume(returning: nil) }
+        }
+    }
 
     /// Fresh statistics from all workers.
     ///
     /// - Throws: `ControllerError` when the run is not going.
-    public func statistics() async throws -> RunStatisticsRecord { throw ControllerError(.state, "not built") }
+    public func statistics() async throws -> RunStatisticsRecord {
+        try await ask { .statistics($0) }
+    }
 
     /// Changes settings of the processors called `processor` (in `stage`, or in the only stage that
     /// has one), on all workers at one frame boundary; returns the new version of the configuration.
@@ -36,10 +121,40 @@ public final class Controller: Sendable {
     @discardableResult
     public func configure(
         processor: String, stage: String? = nil, changes: Structure
-    ) async throws -> UInt64 { throw ControllerError(.state, "not built") }
+    ) async throws -> UInt64 {
+        try await ask {
+            .configure(
+                ConfigureRequest(
+                    stage: stage, processor: processor, changes: changes, completion: $0))
+        }
+    }
 
     /// Sets the counters of all processors to zero; the ledger stays.
-    public func resetStatistics() async throws {}
+    ///
+    /// - Throws: `ControllerError` when the run is not going.
+    public func resetStatistics() async throws {
+        try await ask { .resetStatistics($0) }
+    }
+
+    private func ask<Value: Sendable>(
+        _ request: (@escaping @Sendable (Result<Value, ControllerError>) -> Void) -> EngineRequest
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            let posted = mailbox.post(request { continuation.resume(with: $0) })
+            if !posted {
+                continuation.resume(
+                    throwing: ControllerError(.state, "the run is over; nothing can be asked of it")
+                )
+            }
+        }
+    }
+}
+
+/// Where the events of a run go that leaves nothing behind.
+private struct NoJournal: JournalSink {
+    func record(_ entry: JournalEntry) throws(JournalError) -> JournalEvent {
+        JournalEvent(timestamp: 0, seq: 0, name: entry.name, context: entry.context)
+    }
 }
 
 /// Statistics of a run at one moment.

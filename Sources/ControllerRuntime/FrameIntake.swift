@@ -120,7 +120,8 @@ final class FrameIntake: Sendable {
             if now >= deadline { return true }
             let milliseconds = (deadline - now + 999_999) / 1_000_000
             do {
-                _ = try sourceFlag.wait(timeoutMilliseconds: Int32(clamping: min(milliseconds, 1000)))
+                _ = try sourceFlag.wait(
+                    timeoutMilliseconds: Int32(clamping: min(milliseconds, 1000)))
             } catch {
                 return true
             }
@@ -168,12 +169,26 @@ final class FrameIntake: Sendable {
     }
 }
 
+/// The source's slots, for the source's thread.
+///
+/// Unchecked: the thread only asks for the bytes of slots that the intake gave it, and the base
+/// address of a pool never changes.
+struct SourceSlots: @unchecked Sendable {
+    private let pool: SlotPool
+
+    /// The slots of `pool`.
+    init(_ pool: SlotPool) { self.pool = pool }
+
+    /// The bytes of a slot.
+    func bytes(of slot: UInt32) -> UnsafeMutableRawBufferPointer { pool.bytes(of: slot) }
+}
+
 /// Runs a source on its own thread: announce, accept, take a slot, fill, submit.
 struct SourceDriver: Sendable {
     let source: any FrameSource
     let intake: FrameIntake
     /// The source's pool and its slots; nil when the source sends references only.
-    let pool: (@Sendable (UInt32) -> UnsafeMutableRawBufferPointer)?
+    let pool: SourceSlots?
     let slotByteCount: Int
     /// Most frames per second; nil: no limit.
     let rateLimit: Double?
@@ -188,7 +203,9 @@ struct SourceDriver: Sendable {
                     let due = start + UInt64(Double(count) / rateLimit * 1e9)
                     guard intake.sleep(until: due) else { break }
                 }
-                guard let announcement = try source.next(), let frameId = intake.accept() else { break }
+                guard let announcement = try source.next(), let frameId = intake.accept() else {
+                    break
+                }
                 count += 1
                 intake.submit(prepare(announcement, frameId: frameId))
             }
@@ -234,7 +251,8 @@ struct SourceDriver: Sendable {
         }
         frame.slot = slot
         do {
-            try source.fill(UnsafeMutableRawBufferPointer(rebasing: pool(slot)[..<byteCount]))
+            try source.fill(
+                UnsafeMutableRawBufferPointer(rebasing: pool.bytes(of: slot)[..<byteCount]))
             frame.frame.location = .slot(pool: 0, slot: slot, byteCount: UInt64(byteCount))
         } catch {
             frame.failure = "\(error)"

@@ -146,7 +146,8 @@ struct LedgerContents: Sendable {
                     return
                 }
                 guard bytes.count - position - 8 >= count else { return }
-                let body = UnsafeRawBufferPointer(rebasing: bytes[position + 8..<position + 8 + count])
+                let body = UnsafeRawBufferPointer(
+                    rebasing: bytes[position + 8..<position + 8 + count])
                 guard cl_crc32c(0, body.baseAddress, count) == checksum else {
                     problem = "a record whose checksum is wrong"
                     return

@@ -1,4 +1,3 @@
-
 public import Statistics
 
 /// The account of frames: of a stage, or of the run.
@@ -57,7 +56,9 @@ public struct LatencySummary: Sendable, Hashable, Codable {
     public var maximum: Double?
 
     enum CodingKeys: String, CodingKey {
-        case p50, p99, p999 = "p99.9", maximum
+        case p50, p99
+        case p999 = "p99.9"
+        case maximum
     }
 
     /// The quantiles of a histogram of nanoseconds.

@@ -76,7 +76,8 @@ final class SlotPool {
     /// One holder less; true when the slot is free now.
     @discardableResult
     func release(_ slot: UInt32) -> Bool {
-        precondition(references[Int(slot)] > 0, "slot \(slot) of pool \(poolId) is released once too often")
+        precondition(
+            references[Int(slot)] > 0, "slot \(slot) of pool \(poolId) is released once too often")
         references[Int(slot)] -= 1
         guard references[Int(slot)] == 0 else { return false }
         free.append(slot)

@@ -99,6 +99,9 @@ struct WorkerStateMachine: Equatable, Sendable {
         }
     }
 
+    /// The process never came to be, or never will again.
+    mutating func abandon() { state = .gone }
+
     private mutating func kill(_ reason: String) -> [Action] {
         if cause == nil { cause = reason }
         state = .stopping

@@ -1,0 +1,134 @@
+internal import Journal
+internal import NDArrays
+internal import WorkerProtocol
+
+extension Engine {
+    /// Kind of drop for frames that a run leaves behind.
+    var dropReason: String { ending?.end == .stageFailed ? "stage-failed" : "stopped" }
+
+    /// Closes an entry with its outcome, frees what it held, and closes its source frame with the last
+    /// of its entries. `isLeaf` is false when its outputs went on.
+    func close(_ place: Int, _ fate: FrameFate, reason: String = "", isLeaf: Bool = true) {
+        let stage = stages[entries[place].stage]
+        let kind = fate == .dropped ? reason : ""
+        stage.ledger.close(
+            fate, reason: kind, nanoseconds: now &- min(now, entries[place].acceptedAt))
+        if fate > .processed { tell(place, fate, reason, stage) }
+        release(entries[place].bytes)
+        for slot in entries[place].leasedSlots { stage.outputPool?.release(slot) }
+        let root = entries[place].root
+        entries.close(place)
+        if isLeaf { roots[root].worst = max(roots[root].worst, fate) }
+        roots[root].openEntries -= 1
+        guard roots[root].openEntries == 0 else { return }
+        ledger.close(
+            roots[root].worst, reason: roots[root].worst == .dropped ? dropReason : "",
+            nanoseconds: now &- min(now, roots[root].acceptedAt))
+        lastClosedAt = now
+        roots.close(root)
+    }
+
+    /// Records a frame that did not go through in ledger, journal and summary.
+    private func tell(_ place: Int, _ fate: FrameFate, _ reason: String, _ stage: Stage) {
+        let key = entries[place].key
+        let frame = entries[place].frame
+        jobs.append(
+            .record(
+                .outcome(
+                    key: key, stage: stage.name, uniqueId: frame.uniqueId,
+                    fate: UInt8(fate.rawValue), reason: reason)))
+        record(
+            fate == .dropped ? "frame-dropped" : "frame-failed",
+            [
+                "frame": .string("\(key)"), "uniqueId": .init(frame.uniqueId),
+                "stage": .string(stage.name), "outcome": .string(fate.name),
+                "source": .string(frame.sourceName), "reason": .string(reason),
+            ])
+        if let result = entries[place].result, !result.files.isEmpty, fate == .dropped {
+            jobs.append(.discard(files: result.files))
+        }
+        if failures.count < RunSummary.maximumFailureCount {
+            failures.append(
+                FrameFailure(
+                    frame: "\(key)", uniqueId: frame.uniqueId, stage: stage.name,
+                    outcome: fate.name, source: frame.sourceName, reason: reason))
+        }
+        if deliversReports {
+            var report = report(place, FrameReport.Outcome(rawValue: fate.name) ?? .failed)
+            report.reason = reason
+            jobs.append(.report(report))
+        }
+    }
+
+    /// What the embedding program is told of a frame, without outputs.
+    func report(_ place: Int, _ outcome: FrameReport.Outcome) -> FrameReport {
+        FrameReport(
+            key: entries[place].key, uniqueId: entries[place].frame.uniqueId,
+            stage: stages[entries[place].stage].name, outcome: outcome, reason: "", outputs: [])
+    }
+
+    // MARK: Slots
+
+    /// One more holder of bytes.
+    func retain(_ bytes: EntryBytes) {
+        if case .slot(let poolId, let slot, _) = bytes { pool(poolId)?.retain(slot) }
+    }
+
+    /// One holder of bytes less; a free slot of the source goes back to it.
+    func release(_ bytes: EntryBytes) {
+        guard case .slot(let poolId, let slot, _) = bytes, let pool = pool(poolId),
+            pool.release(slot), poolId == 0, let again = pool.take()
+        else { return }
+        freedSlots.append(again)
+    }
+
+    // MARK: Frames of lost workers
+
+    /// Gives the frames of a worker that is gone to others. The one that it was processing
+    /// (`charged` is its request id) is charged; after too many charges it is quarantined.
+    func takeBackFrames(of worker: Worker, charged: UInt64, cause: String) {
+        let chargedPlace = entries.place(ofRequest: charged)
+        var places: [Int] = []
+        for place in 0..<entries.count
+        where entries[place].isOpen && entries[place].worker == worker.id {
+            places.append(place)
+        }
+        let stage = stages[worker.stage]
+        for place in places.sorted(by: { entries[$0].key > entries[$1].key }) {
+            for slot in entries[place].leasedSlots { stage.outputPool?.release(slot) }
+            entries[place].leasedSlots = []
+            entries[place].worker = Entry.noWorker
+            if place == chargedPlace { entries[place].attempt += 1 }
+            if ending?.isImmediate == true || state == .stopping {
+                close(place, .dropped, reason: dropReason)
+            } else if entries[place].attempt >= Self.maximumAttempts {
+                close(
+                    place, .quarantined,
+                    reason: "\(entries[place].attempt) workers ended while they processed it, the "
+                        + "last one because \(cause)")
+            } else {
+                requeue(place)
+            }
+        }
+    }
+
+    /// Ends all open frames and all workers at once.
+    func dropEverything() {
+        for stage in stages {
+            while let place = stage.queue.popFirst() { drop(place, stage) }
+            for worker in stage.workers {
+                while let place = worker.queue.popFirst() { drop(place, stage) }
+            }
+        }
+        for worker in workers where worker.process != nil && !worker.wasKilled {
+            worker.wasKilled = true
+            drive(worker, .stopRequested)
+            kill(worker)
+        }
+    }
+
+    private func drop(_ place: Int, _ stage: Stage) {
+        stage.waitingCount -= 1
+        close(place, .dropped, reason: dropReason)
+    }
+}

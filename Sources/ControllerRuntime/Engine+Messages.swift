@@ -1,0 +1,185 @@
+internal import Journal
+internal import NDArrays
+internal import Pipes
+internal import Statistics
+internal import Wire
+internal import WorkerProtocol
+
+extension Engine {
+    /// Reads from one worker in a row before the others get their turn: 16 × 64 KiB.
+    private static let maximumReadsInARow = 16
+
+    /// Takes messages of a worker; `toTheEnd` when its process has ended and no more will come.
+    func readOutput(of worker: Worker, toTheEnd: Bool = false) {
+        guard let process = worker.process, !process.outputEnded else { return }
+        var reads = 0
+        do {
+            while toTheEnd || reads < Self.maximumReadsInARow {
+                reads += 1
+                let (result, wasFull) =
+                    process.incoming == nil ? try fill(process) : try readPayload(process, worker)
+                switch result {
+                case .bytes:
+                    try takeMessages(process, worker)
+                    if worker.process !== process || !(wasFull || toTheEnd) { return }
+                case .wouldBlock: return
+                case .endOfFile:
+                    outputEnded(process, worker)
+                    return
+                }
+            }
+        } catch let error as WireError {
+            let time = worker.machine.state == .spawned ? "; is it a Sluice worker?" : ""
+            endOutput(process)
+            drive(worker, .misbehaved("it sent what is no message: \(error)\(time)"))
+        } catch {
+            endOutput(process)
+            drive(worker, .misbehaved("its output can't be read: \(error)"))
+        }
+    }
+
+    private func fill(_ process: WorkerProcess) throws(PipeError) -> (ReadResult, wasFull: Bool) {
+        var result = ReadResult.wouldBlock
+        var wasFull = false
+        _ = try process.decoder.withWritableSpace { (space) throws(PipeError) -> Int in
+            result = try process.output.read(into: space)
+            guard case .bytes(let count) = result else { return 0 }
+            wasFull = count == space.count
+            return count
+        }
+        return (result, wasFull)
+    }
+
+    private func readPayload(
+        _ process: WorkerProcess, _ worker: Worker
+    ) throws(PipeError) -> (ReadResult, wasFull: Bool) {
+        guard let incoming = process.incoming else { return (.wouldBlock, false) }
+        let rest = UnsafeMutableRawBufferPointer(
+            rebasing: incoming.buffer.bytes[incoming.filled...])
+        let result = try process.output.read(into: rest)
+        if case .bytes(let count) = result {
+            process.decoder.didReadPayload(byteCount: count)
+            process.incoming?.filled += count
+            if count == rest.count {
+                process.incoming = nil
+                take(incoming.result, incoming.buffer, requestId: incoming.requestId, from: worker)
+            }
+        }
+        return (result, true)
+    }
+
+    private func outputEnded(_ process: WorkerProcess, _ worker: Worker) {
+        endOutput(process)
+        guard worker.machine.state != .stopping else { return }
+        // When the process has ended too, its exit says more than the end of its output.
+        if (try? process.child.reap()) == .some(nil) {
+            drive(worker, .misbehaved("it closed its output"))
+        }
+    }
+
+    private func endOutput(_ process: WorkerProcess) {
+        guard !process.outputEnded else { return }
+        process.outputEnded = true
+        do {
+            try poller.remove(process.output.rawValue)
+        } catch {
+            preconditionFailure("a descriptor is watched that is not: \(error)")
+        }
+    }
+
+    private func takeMessages(_ process: WorkerProcess, _ worker: Worker) throws {
+        guard process.incoming == nil else { return }
+        while let message = try process.decoder.next() {
+            try take(message, process, worker)
+            if process.incoming != nil || worker.process !== process { return }
+        }
+    }
+
+    private func take(_ message: WireMessage, _ process: WorkerProcess, _ worker: Worker) throws {
+        var reader = message.reader
+        let requestId = message.header.requestId
+        switch MessageType(rawValue: message.header.messageType) {
+        case .result:
+            let result = try FrameResult(from: &reader)
+            let byteCount = Int(message.header.payloadByteCount)
+            guard byteCount > 0 else {
+                return take(result, nil, requestId: requestId, from: worker)
+            }
+            let buffer = InlineBuffer(byteCount: byteCount)
+            let filled = process.decoder.takeBufferedPayload(into: buffer.bytes)
+            if filled == byteCount {
+                take(result, buffer, requestId: requestId, from: worker)
+            } else {
+                process.incoming = IncomingPayload(
+                    requestId: requestId, result: result, buffer: buffer, filled: filled)
+            }
+        case .welcome:
+            let welcome = try Welcome(from: &reader)
+            drive(worker, .welcomed(version: welcome.version))
+        case .started: _ = try Started(from: &reader)
+        case .configured:
+            let news = try Configured(from: &reader)
+            configured(news, by: worker)
+        case .description, .reply, .statistics:
+            try takeAnswer(message, requestId: requestId, worker)
+        case .hello, .describe, .start, .configure, .process, .getStats, .resetStats, .stop, .ping,
+            nil:
+            drive(
+                worker,
+                .misbehaved(
+                    "it sent a message of type \(message.header.messageType), which no worker sends"
+                ))
+        }
+    }
+
+    /// An answer is taken only for a request that waits; a late one is dropped.
+    private func takeAnswer(_ message: WireMessage, requestId: UInt64, _ worker: Worker) throws {
+        guard let pending = pendingReplies[requestId], pending.worker == worker.id,
+            pending.incarnation == worker.incarnation
+        else { return }
+        pendingReplies[requestId] = nil
+        var reader = message.reader
+        switch (MessageType(rawValue: message.header.messageType), pending.kind) {
+        case (.description, .describe):
+            let processors = try ProcessorDescription.read(from: &reader)
+            describe(processors, stages[worker.stage])
+            drive(worker, .described)
+        case (.statistics, .getStats(let number)):
+            gathered(try WorkerSnapshot(from: &reader), from: worker, gathering: number)
+        case (.reply, let kind):
+            answered(try Reply(from: &reader), kind, worker)
+        default:
+            drive(worker, .misbehaved("it answered a request with something else"))
+        }
+    }
+
+    private func answered(_ reply: Reply, _ kind: Pending, _ worker: Worker) {
+        switch kind {
+        case .start:
+            switch reply {
+            case .success: drive(worker, .startAnswered(failure: nil))
+            case .failure(let failure):
+                worker.startRefused = true
+                drive(worker, .startAnswered(failure: failure.reason))
+            }
+        case .stop: drive(worker, .stopAnswered)
+        case .prepare: prepared(by: worker, reply)
+        case .resetStatistics: resetAnswered()
+        case .acknowledgement: break
+        case .describe, .getStats:
+            drive(worker, .misbehaved("it answered a request with something else"))
+        }
+    }
+
+    /// How many slots a frame of this stage leases: as many as its processors may need.
+    private func describe(_ processors: [ProcessorDescription], _ stage: Stage) {
+        guard let pool = stage.outputPool else { return }
+        var count = 1
+        for wanted in stage.configuration.processors {
+            guard let found = processors.first(where: { $0.name == wanted.name }) else { continue }
+            count *= max(1, Int(found.maximumOutputCount))
+        }
+        let affordable = max(1, pool.slotCount / stage.configuration.workerCount)
+        stage.leaseCount = min(count, affordable, FrameKey.maximumOutputCount)
+    }
+}

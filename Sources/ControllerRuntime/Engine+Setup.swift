@@ -1,0 +1,175 @@
+internal import Journal
+internal import NDArrays
+internal import Pipes
+internal import WorkerProtocol
+
+extension Engine {
+    /// Bytes of an output slot where nobody knows the shape of the frames: room for 2896² float64 or
+    /// 4096² float32. Pages that are never touched cost nothing.
+    private static let standardOutputSlotByteCount = 64 << 20
+    /// Output slots for every frame that may be in flight: a frame with four outputs goes through
+    /// without copies.
+    private static let outputSlotsPerFrame = 4
+
+    /// Makes the stages and their workers from the configuration, and checks it.
+    func makeStages() throws(ControllerError) {
+        guard !configuration.stages.isEmpty else {
+            throw ControllerError(.configuration, "the run has no stage; name at least one")
+        }
+        for (index, configuration) in configuration.stages.enumerated() {
+            try check(configuration, index: index)
+            stages.append(Stage(index: index, configuration: configuration))
+        }
+        for stage in stages {
+            if let from = stage.configuration.from {
+                guard let upstream = stages.first(where: { $0.name == from }) else {
+                    throw ControllerError(
+                        .configuration,
+                        "stage \(stage.name) takes its frames from \(from), "
+                            + "which is no stage; the stages are "
+                            + stages.map(\.name).joined(separator: ", "))
+                }
+                upstream.consumers.append(stage.index)
+            } else {
+                firstStages.append(stage.index)
+            }
+            for place in 0..<stage.configuration.workerCount {
+                let worker = Worker(id: workers.count, stage: stage.index, placeInStage: place)
+                stage.workers.append(worker)
+                workers.append(worker)
+            }
+        }
+        for stage in stages { try checkReachable(stage) }
+        for stage in stages { stage.wantsOutputs = deliversReports || !stage.consumers.isEmpty }
+    }
+
+    private func check(
+        _ stage: StageConfiguration, index: Int
+    ) throws(ControllerError) {
+        func refuse(_ reason: String) -> ControllerError {
+            ControllerError(.configuration, "stage \(stage.name): \(reason)")
+        }
+        guard !stage.name.isEmpty, !stage.name.contains("/") else {
+            throw refuse("a stage needs a name without /")
+        }
+        guard stages.allSatisfy({ $0.name != stage.name }) else {
+            throw refuse("there are two of that name")
+        }
+        let workerLimit = StageConfiguration.maximumWorkerCount
+        guard (1...workerLimit).contains(stage.workerCount) else {
+            throw refuse("\(stage.workerCount) workers; 1 to \(workerLimit) are possible")
+        }
+        let flightLimit = StageConfiguration.maximumInFlight
+        guard (1...flightLimit).contains(stage.inFlight) else {
+            throw refuse("\(stage.inFlight) frames in flight; 1 to \(flightLimit) are possible")
+        }
+        guard !stage.processors.isEmpty else { throw refuse("it has no processor") }
+    }
+
+    /// A stage that takes its frames from itself, over others, would wait for ever.
+    private func checkReachable(_ stage: Stage) throws(ControllerError) {
+        var upstream = stage.configuration.from
+        for _ in 0...stages.count {
+            guard let name = upstream, let next = stages.first(where: { $0.name == name }) else {
+                return
+            }
+            upstream = next.configuration.from
+        }
+        throw ControllerError(
+            .configuration, "stage \(stage.name) takes its frames from itself, over other stages")
+    }
+
+    /// Makes the pools: the source's, and one for every stage whose outputs somebody takes.
+    func makePools() throws {
+        let isShared = configuration.plane == .shared
+        let firstCredit = firstStages.map { credit(of: stages[$0]) }.reduce(0, +)
+        var openLimit = 2 * firstCredit + 2
+        var slots: [UInt32] = []
+        let slotByteCount = max(configuration.inputSlotByteCount, information.slotByteCount)
+        if slotByteCount > 0 {
+            let count =
+                configuration.inputSlotCount > 0 ? configuration.inputSlotCount : openLimit
+            try checkMemory(slotByteCount * count, "the source's pool")
+            let pool = try SlotPool(
+                poolId: 0, slotByteCount: slotByteCount, slotCount: count, isShared: isShared)
+            while let slot = pool.take() { slots.append(slot) }
+            slots.reverse()
+            sourcePool = pool
+            openLimit = max(openLimit, count)
+        }
+        let flag = mailbox.flag
+        intake = try FrameIntake(
+            freeSlots: slots, maximumOpenCount: openLimit, wakeEngine: { flag.signal() })
+        for stage in stages where stage.wantsOutputs && isShared {
+            stage.outputPool = try makeOutputPool(of: stage)
+        }
+    }
+
+    private func credit(of stage: Stage) -> Int {
+        stage.configuration.workerCount * stage.configuration.inFlight
+    }
+
+    private func makeOutputPool(of stage: Stage) throws -> SlotPool {
+        let asked = stage.configuration.outputSlotByteCount
+        // Room for the source's pixels as float64, the largest element type, where they are known.
+        let known = information.slotByteCount > 0 ? information.slotByteCount * 8 : 0
+        let slotByteCount = SharedRegion.roundedToPages(
+            asked > 0 ? asked : known > 0 ? known : Self.standardOutputSlotByteCount)
+        let consumerCredit = stage.consumers.map { credit(of: stages[$0]) }.reduce(0, +)
+        let wanted = (credit(of: stage) + consumerCredit) * Self.outputSlotsPerFrame
+        let affordable = configuration.maximumPoolByteCount / stages.count / slotByteCount
+        let least = stage.configuration.workerCount + 1
+        let count = max(least, min(wanted, affordable))
+        try checkMemory(slotByteCount * count, "the output pool of stage \(stage.name)")
+        return try SlotPool(
+            poolId: UInt16(stage.index + 1), slotByteCount: slotByteCount, slotCount: count,
+            isShared: true)
+    }
+
+    private func checkMemory(_ byteCount: Int, _ what: String) throws(ControllerError) {
+        let limit = configuration.maximumPoolByteCount
+        guard byteCount <= limit else {
+            throw ControllerError(
+                .resources,
+                "\(what) needs \(byteCount) bytes, the limit is \(limit); allow more, "
+                    + "or fewer frames in flight, or smaller slots")
+        }
+    }
+
+    /// Pools that a stage's workers map: every pool from which a frame may come, and its own.
+    func pools(of stage: Stage) -> [(pool: SlotPool, isWritable: Bool)] {
+        guard configuration.plane == .shared else { return [] }
+        var pools: [(SlotPool, Bool)] = []
+        if let sourcePool { pools.append((sourcePool, false)) }
+        var upstream = stage.configuration.from
+        while let name = upstream, let next = stages.first(where: { $0.name == name }) {
+            if let pool = next.outputPool { pools.append((pool, false)) }
+            upstream = next.configuration.from
+        }
+        if let pool = stage.outputPool { pools.append((pool, true)) }
+        return pools
+    }
+
+    /// The pool with this number, nil when there is none.
+    func pool(_ poolId: UInt16) -> SlotPool? {
+        poolId == 0 ? sourcePool : stages[Int(poolId) - 1].outputPool
+    }
+
+    /// What `run-define` says.
+    var definition: KeyValuePairs<String, JournalValue> {
+        [
+            "runId": .string(runId), "source": .string(information.name),
+            "frameCount": information.frameCount.map { .init($0) } ?? .null,
+            "stages": .array(
+                stages.map { stage in
+                    [
+                        "name": .string(stage.name),
+                        "from": stage.configuration.from.map { .string($0) } ?? .null,
+                        "workers": .init(stage.configuration.workerCount),
+                        "processors": .array(
+                            stage.configuration.processors.map { .string($0.name) }),
+                    ]
+                }),
+        ]
+    }
+}

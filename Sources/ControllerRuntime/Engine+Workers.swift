@@ -1,0 +1,409 @@
+internal import Glibc
+internal import Journal
+internal import NDArrays
+internal import Pipes
+internal import Statistics
+internal import Wire
+internal import WorkerProtocol
+
+extension Engine {
+    /// First descriptor in a worker after the standard ones.
+    private static let firstPoolDescriptor: Int32 = 3
+    /// Lines that a worker printed last, kept for the message when it dies.
+    private static let maximumLastLines = 5
+
+    // MARK: Spawning
+
+    /// Starts a process in a worker's place and greets it.
+    func spawn(_ worker: Worker) {
+        let stage = stages[worker.stage]
+        worker.machine = WorkerStateMachine(version: ProtocolVersion.current)
+        worker.finishedFrames = 0
+        worker.lastLines = []
+        do {
+            let executable = try WorkerExecutable.resolve(stage.configuration.workerExecutable)
+            try start(worker, stage: stage, executable: executable)
+        } catch {
+            couldNotSpawn(worker, reason: "\(error)")
+        }
+    }
+
+    private func start(_ worker: Worker, stage: Stage, executable: String) throws {
+        let input = try makePipe()
+        let output = try makePipe()
+        let errors = try makePipe()
+        let status = configuration.plane == .shared ? try SharedPage() : nil
+        var descriptors: [Int32: Int32] = [
+            0: input.reader.rawValue, 1: output.writer.rawValue, 2: errors.writer.rawValue,
+        ]
+        var next = Self.firstPoolDescriptor
+        var descriptions: [PoolDescription] = []
+        for (pool, isWritable) in pools(of: stage) {
+            guard let descriptor = pool.descriptor(isWritable: isWritable) else { continue }
+            descriptors[next] = descriptor
+            descriptions.append(
+                PoolDescription(
+                    poolId: pool.poolId, descriptor: UInt32(next), isWritable: isWritable,
+                    slotByteCount: UInt64(pool.slotByteCount), slotCount: UInt32(pool.slotCount)))
+            next += 1
+        }
+        if let status { descriptors[next] = status.descriptor }
+        let child = try spawner.spawn(
+            SpawnRequest(
+                executable: executable, arguments: [], environmentChanges: [:],
+                descriptors: descriptors))
+        worker.processId = child.pid
+        let process = WorkerProcess(
+            child: child, input: input.split { _, writer in writer },
+            output: output.split { reader, _ in reader },
+            errors: errors.split { reader, _ in reader }, status: status)
+        try watch(process, of: worker)
+        worker.process = process
+        worker.deadline = now + stage.configuration.startTimeLimit.nanoseconds
+        wake(at: worker.deadline ?? now)
+        record(
+            "worker-spawn",
+            [
+                "worker": .init(worker.id), "stage": .string(stage.name),
+                "processId": .init(worker.processId), "incarnation": .init(worker.incarnation),
+                "executable": .string(executable),
+            ])
+        let statusDescriptor = status == nil ? Hello.noDescriptor : UInt32(next)
+        send(.hello, to: worker) { writer in
+            greeting(
+                of: worker, stage: stage, pools: descriptions, statusDescriptor: statusDescriptor
+            )
+            .write(to: &writer)
+        }
+    }
+
+    private func watch(_ process: WorkerProcess, of worker: Worker) throws {
+        let token = UInt64(worker.id) << 3
+        if let input = process.input { try input.descriptor.setNonblocking(true) }
+        try process.output.setNonblocking(true)
+        try process.errors.setNonblocking(true)
+        try poller.add(
+            process.output.rawValue, token: token | WorkerDescriptor.output.rawValue,
+            interest: .readable)
+        try poller.add(
+            process.errors.rawValue, token: token | WorkerDescriptor.errors.rawValue,
+            interest: .readable)
+        try poller.add(
+            process.child.pollableDescriptor, token: token | WorkerDescriptor.process.rawValue,
+            interest: .readable)
+    }
+
+    private func greeting(
+        of worker: Worker, stage: Stage, pools: [PoolDescription], statusDescriptor: UInt32
+    ) -> Hello {
+        var capabilities: Capabilities = [.references, .stagedFiles]
+        if configuration.plane == .shared { capabilities.formUnion([.sharedPools, .statusPage]) }
+        return Hello(
+            capabilities: capabilities, controllerProcessId: UInt32(getpid()), runId: runId,
+            stageName: stage.name, workerId: UInt32(worker.id),
+            incarnation: UInt32(worker.incarnation), wantsOutputs: stage.wantsOutputs,
+            inputChannel: stage.configuration.from ?? information.name,
+            outputChannel: stage.consumers.map { stages[$0].name }.joined(separator: ","),
+            logLevel: configuration.logLevel, statusDescriptor: statusDescriptor, pools: pools)
+    }
+
+    private func couldNotSpawn(_ worker: Worker, reason: String) {
+        worker.machine.abandon()
+        lifeEnded(of: worker, cause: reason)
+    }
+
+    // MARK: Orders
+
+    /// Tells a worker's state machine what happened and carries its orders out.
+    func drive(_ worker: Worker, _ event: WorkerStateMachine.Event) {
+        for action in worker.machine.handle(event) { carryOut(action, worker) }
+    }
+
+    private func carryOut(_ action: WorkerStateMachine.Action, _ worker: Worker) {
+        let stage = stages[worker.stage]
+        switch action {
+        case .sendDescribe:
+            request(.describe, .describe, of: worker) { _ in }
+        case .sendStart:
+            record(
+                "worker-ready",
+                ["worker": .init(worker.id), "processId": .init(worker.processId)])
+            request(.start, .start, of: worker) { stage.startCommand.write(to: &$0) }
+        case .open:
+            worker.deadline = nil
+            stage.board.open(worker.placeInStage)
+            record("worker-start", ["worker": .init(worker.id), "stage": .string(stage.name)])
+            for change in stage.changes {
+                request(.configure, .acknowledgement, of: worker) { change.write(to: &$0) }
+            }
+        case .sendStop:
+            stage.board.close(worker.placeInStage)
+            limitStop(of: worker)
+            request(.stop, .stop, of: worker) { _ in }
+        case .closeInput:
+            limitStop(of: worker)
+            closeInput(of: worker)
+        case .kill:
+            stage.board.close(worker.placeInStage)
+            kill(worker)
+        case .finish(let cause):
+            stage.board.close(worker.placeInStage)
+            lifeEnded(of: worker, cause: cause)
+        }
+    }
+
+    private func limitStop(of worker: Worker) {
+        worker.deadline = now + stages[worker.stage].configuration.stopTimeLimit.nanoseconds
+        wake(at: worker.deadline ?? now)
+    }
+
+    private func closeInput(of worker: Worker) {
+        guard let process = worker.process, let input = process.input else { return }
+        flush(worker)
+        if process.isWaitingToWrite { unwatch(input.descriptor.rawValue) }
+        process.outgoing.abandon()
+        process.input = nil
+    }
+
+    /// Ends a worker's process and what it started.
+    func kill(_ worker: Worker) {
+        guard let process = worker.process else { return }
+        do {
+            try process.child.signalGroup(SIGKILL)
+        } catch {
+            record(
+                "worker-stop",
+                ["worker": .init(worker.id), "problem": .string("it can't be killed: \(error)")])
+        }
+    }
+
+    private func unwatch(_ descriptor: Int32) {
+        do {
+            try poller.remove(descriptor)
+        } catch {
+            preconditionFailure("a descriptor is watched that is not: \(error)")
+        }
+    }
+
+    // MARK: Messages to workers
+
+    /// Puts a message for a worker into its buffer.
+    func send(
+        _ type: MessageType, requestId: UInt64 = 0, to worker: Worker,
+        _ write: (inout ByteWriter) -> Void
+    ) {
+        guard let process = worker.process, process.input != nil else { return }
+        process.writer.beginMessage(type: type.rawValue, requestId: requestId)
+        write(&process.writer)
+        do throws(WireError) {
+            try process.writer.endMessage()
+            markDirty(worker)
+        } catch {
+            drive(worker, .misbehaved("a message to it could not be made: \(error)"))
+        }
+    }
+
+    /// Sends a command whose answer is awaited.
+    func request(
+        _ type: MessageType, _ kind: Pending, of worker: Worker, _ write: (inout ByteWriter) -> Void
+    ) {
+        lastRequestId += 1
+        let requestId = 1 << 63 | lastRequestId
+        pendingReplies[requestId] = PendingReply(
+            worker: worker.id, incarnation: worker.incarnation, kind: kind)
+        send(type, requestId: requestId, to: worker, write)
+    }
+
+    /// Notes that a worker has bytes to be written at the end of the turn.
+    func markDirty(_ worker: Worker) {
+        guard !worker.isDirty else { return }
+        worker.isDirty = true
+        dirtyWorkers.append(worker.id)
+    }
+
+    /// Writes what was put into the buffers of all workers in this turn.
+    func flushAll() {
+        guard !dirtyWorkers.isEmpty else { return }
+        for id in dirtyWorkers {
+            workers[id].isDirty = false
+            flush(workers[id])
+        }
+        dirtyWorkers.removeAll(keepingCapacity: true)
+    }
+
+    /// Writes as much as a worker's pipe takes; the poller tells when it takes more.
+    func flush(_ worker: Worker) {
+        guard let process = worker.process, let input = process.input else { return }
+        do throws(PipeError) {
+            var result = FlushResult.drained
+            if !process.writer.isEmpty {
+                result =
+                    try process.outgoing.send(process.writer.bytes, to: input.descriptor)
+                    ?? .closed
+                process.writer.removeAll()
+            } else {
+                result = try process.outgoing.flush(to: input.descriptor)
+            }
+            while process.outgoing.takeFinishedPayload() != nil {}
+            try watchWriting(worker, process, input, wanted: result == .wouldBlock)
+            // A closed pipe is told by its process, which ends or closes its output.
+        } catch {
+            drive(worker, .misbehaved("its pipe can't be written: \(error)"))
+        }
+    }
+
+    private func watchWriting(
+        _ worker: Worker, _ process: WorkerProcess, _ input: DescriptorBox, wanted: Bool
+    ) throws(PipeError) {
+        guard wanted != process.isWaitingToWrite else { return }
+        process.isWaitingToWrite = wanted
+        let descriptor = input.descriptor.rawValue
+        if wanted {
+            let token = UInt64(worker.id) << 3 | WorkerDescriptor.input.rawValue
+            try poller.add(descriptor, token: token, interest: .writable)
+        } else {
+            try poller.remove(descriptor)
+        }
+    }
+
+    /// The pipe to a worker has room again.
+    func continueWriting(to worker: Worker) { flush(worker) }
+
+    // MARK: The end of a process
+
+    /// A process has ended: takes what it still said, collects it, and lets the state machine decide.
+    func collect(_ worker: Worker) {
+        guard let process = worker.process else { return }
+        readOutput(of: worker, toTheEnd: true)
+        readErrors(of: worker)
+        guard worker.process === process else { return }
+        do {
+            guard let status = try process.child.reap() else { return }
+            drive(worker, .exited("\(status)"))
+        } catch {
+            drive(worker, .exited("could not be collected: \(error)"))
+        }
+    }
+
+    /// Everything that follows from the end of a life: frames, answers, the next life.
+    private func lifeEnded(of worker: Worker, cause: String?) {
+        let stage = stages[worker.stage]
+        let charged = worker.process?.status?.load(StatusPage.requestIdOffset) ?? 0
+        if let process = worker.process { release(process) }
+        worker.process = nil
+        worker.deadline = nil
+        record(
+            "worker-gone",
+            [
+                "worker": .init(worker.id), "stage": .string(stage.name),
+                "processId": .init(worker.processId), "incarnation": .init(worker.incarnation),
+                "cause": cause.map { .string($0) } ?? .null,
+            ])
+        accumulator.markGone(
+            workerId: worker.id, incarnation: worker.incarnation, stage: stage.name)
+        forgetReplies(of: worker, cause: cause ?? "it has ended")
+        if let cause, state == .starting { failStart(worker, cause: cause) }
+        takeBackFrames(of: worker, charged: charged, cause: cause ?? "it has ended")
+        worker.fruitlessLives = worker.finishedFrames > 0 ? 0 : worker.fruitlessLives + 1
+        if state == .running || state == .draining { replace(worker, cause: cause ?? "it left") }
+        nextHousekeeping = 0
+    }
+
+    private func release(_ process: WorkerProcess) {
+        unwatch(process.child.pollableDescriptor)
+        if !process.outputEnded { unwatch(process.output.rawValue) }
+        if !process.errorsEnded { unwatch(process.errors.rawValue) }
+        if process.isWaitingToWrite, let input = process.input {
+            unwatch(input.descriptor.rawValue)
+        }
+        process.outgoing.abandon()
+    }
+
+    private func failStart(_ worker: Worker, cause: String) {
+        guard startFailure == nil else { return }
+        let stage = stages[worker.stage]
+        let code: ControllerError.Code = worker.startRefused ? .processor : .worker
+        var reason = "stage \(stage.name): \(cause)"
+        if code == .worker {
+            let executable = stage.configuration.workerExecutable ?? "sluice-worker"
+            reason = "worker \(executable) of stage \(stage.name) could not be started: \(cause)"
+            if !worker.lastLines.isEmpty {
+                reason += "; it printed: " + worker.lastLines.joined(separator: " | ")
+            }
+        }
+        startFailure = ControllerError(code, reason)
+        decide(.stageFailed, reason: reason, isImmediate: true)
+    }
+
+    private func replace(_ worker: Worker, cause: String) {
+        guard ending?.isImmediate != true else { return }
+        worker.incarnation += 1
+        guard worker.fruitlessLives < Self.maximumFruitlessLives else {
+            let stage = stages[worker.stage]
+            decide(
+                .stageFailed,
+                reason: "stage \(stage.name) can't go on: worker \(worker.id) ended "
+                    + "\(worker.fruitlessLives) times without finishing a frame, at last because "
+                    + cause, isImmediate: true)
+            return
+        }
+        let doublings = UInt64(max(0, worker.fruitlessLives - 1))
+        let backOff =
+            worker.fruitlessLives == 0
+            ? 0 : min(Self.maximumBackOff, Self.firstBackOff << min(doublings, 10))
+        worker.respawnAt = now + backOff
+    }
+
+    private func forgetReplies(of worker: Worker, cause: String) {
+        for (requestId, pending) in pendingReplies where pending.worker == worker.id {
+            pendingReplies[requestId] = nil
+            switch pending.kind {
+            case .prepare:
+                prepared(
+                    by: worker,
+                    .failure(CommandFailure(.resources, "\(worker.name) ended: \(cause)")))
+            case .getStats(let number): gathered(nil, from: worker, gathering: number)
+            case .resetStatistics: resetAnswered()
+            case .describe, .start, .stop, .acknowledgement: break
+            }
+        }
+    }
+
+    // MARK: What workers print
+
+    /// Takes what a worker has printed, line by line.
+    func readErrors(of worker: Worker) {
+        guard let process = worker.process, !process.errorsEnded else { return }
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while true {
+            var result = ReadResult.endOfFile
+            do {
+                result = try chunk.withUnsafeMutableBytes { try process.errors.read(into: $0) }
+            } catch {
+                result = .endOfFile
+            }
+            guard case .bytes(let count) = result else {
+                if result == .endOfFile {
+                    process.errorsEnded = true
+                    unwatch(process.errors.rawValue)
+                    if !process.unfinishedLine.isEmpty { takeLine(&process.unfinishedLine, worker) }
+                }
+                return
+            }
+            for byte in chunk[..<count] {
+                if byte == UInt8(ascii: "\n") || process.unfinishedLine.count >= 1 << 16 {
+                    takeLine(&process.unfinishedLine, worker)
+                } else {
+                    process.unfinishedLine.append(byte)
+                }
+            }
+        }
+    }
+
+    private func takeLine(_ line: inout [UInt8], _ worker: Worker) {
+        worker.lastLines.append(String(decoding: line, as: UTF8.self))
+        if worker.lastLines.count > Self.maximumLastLines { worker.lastLines.removeFirst() }
+        jobs.append(.log(Array("[worker \(worker.id)] ".utf8) + line + [UInt8(ascii: "\n")]))
+        line.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,305 @@
+internal import Glibc
+internal import Journal
+internal import NDArrays
+internal import Pipes
+internal import Statistics
+internal import WorkerProtocol
+
+/// The heart of the controller: one thread that dispatches frames, takes results, supervises workers
+/// and keeps the ledger. Nothing here blocks but the wait for something to happen.
+///
+/// Everything in it is confined to that thread; other threads reach it through the mailbox, the
+/// intake and the committer.
+final class Engine {
+    /// How the run will end, as far as decided.
+    struct Ending {
+        var end: RunEnd
+        var reason: String
+        /// Open frames are dropped instead of finished.
+        var isImmediate: Bool
+    }
+
+    /// What an answer with this request id is for.
+    enum Pending {
+        case describe
+        case start
+        case stop
+        case prepare(version: UInt64)
+        /// An abandoned change, or a change told to a new worker.
+        case acknowledgement
+        case resetStatistics
+        case getStats(gathering: UInt64)
+    }
+
+    /// An answer that a worker owes.
+    struct PendingReply {
+        var worker: Int
+        var incarnation: Int
+        var kind: Pending
+    }
+
+    /// Time between two looks at deadlines while some are running.
+    static let housekeepingPeriod: UInt64 = 20_000_000
+    /// Lives in a row without a finished frame after which a worker is given up.
+    static let maximumFruitlessLives = 5
+    /// Workers that a frame may take down before it is quarantined.
+    static let maximumAttempts: UInt32 = 3
+    /// First back-off before a worker is spawned again, doubled with every fruitless life.
+    static let firstBackOff: UInt64 = 100_000_000
+    /// Longest back-off.
+    static let maximumBackOff: UInt64 = 10_000_000_000
+
+    let configuration: RunConfiguration
+    let source: any FrameSource
+    let information: SourceInformation
+    let mailbox: EngineMailbox
+    let journal: any JournalSink
+    let committer: Committer
+    let runId: String
+    let deliversReports: Bool
+
+    var poller: Poller
+    let spawner: ProcessSpawner
+    var stages: [Stage] = []
+    var workers: [Worker] = []
+    /// Stages that take the source's frames.
+    var firstStages: [Int] = []
+    var sourcePool: SlotPool?
+    var intake: FrameIntake
+    var entries = EntryTable()
+    var roots = RootTable()
+    var ledger = Ledger()
+    var state = RunState.starting
+    var ending: Ending?
+    /// Why the run could not start.
+    var startFailure: ControllerError?
+
+    var arrivals: [IntakeFrame] = []
+    var freedSlots: [UInt32] = []
+    var sourceHasEnded = false
+    var sourceIsRunning = false
+    var commitsUnderWay = 0
+    var jobs: [CommitJob] = []
+    var failures: [FrameFailure] = []
+    /// Workers with bytes to be written at the end of the turn.
+    var dirtyWorkers: [Int] = []
+    var pendingReplies: [UInt64: PendingReply] = [:]
+    var lastRequestId: UInt64 = 0
+
+    var gathering = Gathering()
+    var accumulator: StatisticsAccumulator
+    var lastStatistics: PipelineStatistics?
+    var configureQueue: [ConfigureRequest] = []
+    var transaction: ConfigureTransaction?
+    /// Workers that have not answered a reset of their counters, and who waits for that.
+    var resetsUnderWay = 0
+    var resetWaiters: [@Sendable (Result<Void, ControllerError>) -> Void] = []
+
+    let startedAt: UInt64
+    var now: UInt64
+    var firstAcceptedAt: UInt64?
+    var lastClosedAt: UInt64 = 0
+    var nextHousekeeping: UInt64 = 0
+    var rates = RateMeter()
+
+    init(
+        configuration: RunConfiguration, source: any FrameSource, mailbox: EngineMailbox,
+        journal: any JournalSink, committer: Committer, runId: String, deliversReports: Bool
+    ) throws {
+        self.configuration = configuration
+        self.source = source
+        self.mailbox = mailbox
+        self.journal = journal
+        self.committer = committer
+        self.runId = runId
+        self.deliversReports = deliversReports
+        information = source.information
+        poller = try Poller()
+        spawner = try ProcessSpawner()
+        startedAt = MonotonicClock.now()
+        now = startedAt
+        accumulator = StatisticsAccumulator(
+            stages: configuration.stages.map(\.name), startNanoseconds: startedAt)
+        intake = try FrameIntake(freeSlots: [], maximumOpenCount: 0, wakeEngine: {})
+        try poller.add(mailbox.flag.rawValue, token: Self.mailboxToken, interest: .readable)
+        try makeStages()
+        try makePools()
+    }
+
+    /// Token of the mailbox's flag in the poller.
+    static let mailboxToken = UInt64.max
+
+    // MARK: The loop
+
+    /// Runs from the spawning of the workers to the summary.
+    ///
+    /// - Throws: `ControllerError` when the run could not be started, after everything was ended again.
+    func run() throws -> RunSummary {
+        record("run-define", definition)
+        for worker in workers { spawn(worker) }
+        while state != .finished { try turn() }
+        if let startFailure {
+            record("run-finish", ["end": "start-failed", "reason": .string(startFailure.reason)])
+            throw startFailure
+        }
+        return finish()
+    }
+
+    private func turn() throws {
+        let mayHaveMore = takeArrivals()
+        dispatchAll()
+        flushAll()
+        committer.submit(&jobs)
+        let count = try poller.wait(timeoutMilliseconds: mayHaveMore ? 0 : timeoutMilliseconds())
+        now = MonotonicClock.now()
+        for index in 0..<count { handle(poller[index]) }
+        takeCommits()
+        if now >= nextHousekeeping { keepHouse() }
+        advance()
+    }
+
+    private func handle(_ event: PollEvent) {
+        if event.token == Self.mailboxToken {
+            mailbox.flag.drain()
+            for request in mailbox.take() { handle(request) }
+            return
+        }
+        let worker = workers[Int(event.token >> 3)]
+        switch WorkerDescriptor(rawValue: event.token & 7) {
+        case .output: readOutput(of: worker)
+        case .input: continueWriting(to: worker)
+        case .errors: readErrors(of: worker)
+        case .process: collect(worker)
+        case nil: preconditionFailure("a token that nobody gave")
+        }
+    }
+
+    private func timeoutMilliseconds() -> Int32 {
+        let wakeAt = nextHousekeeping
+        guard wakeAt > now else { return 0 }
+        return Int32(clamping: (wakeAt - now + 999_999) / 1_000_000)
+    }
+
+    /// Deadlines, respawns and the period of statistics.
+    private func keepHouse() {
+        var next = gathering.nextAt
+        for worker in workers {
+            if let deadline = worker.deadline {
+                if now >= deadline {
+                    worker.deadline = nil
+                    drive(worker, .timeLimitPassed)
+                } else {
+                    next = min(next, deadline)
+                }
+            }
+            if let respawnAt = worker.respawnAt {
+                if now >= respawnAt {
+                    worker.respawnAt = nil
+                    spawn(worker)
+                }
+                next = min(next, max(respawnAt, now + Self.housekeepingPeriod))
+            }
+        }
+        if now >= gathering.nextAt {
+            beginGathering()
+            next = min(next, gathering.nextAt)
+        }
+        nextHousekeeping = max(next, now + 1_000_000)
+    }
+
+    /// Makes the loop look at deadlines no later than `time`.
+    func wake(at time: UInt64) { nextHousekeeping = min(nextHousekeeping, time) }
+
+    // MARK: From state to state
+
+    /// Goes on to the next state of the run when what the present one waits for is there.
+    func advance() {
+        switch state {
+        case .starting:
+            if ending != nil {
+                stopWorkers()
+            } else if workers.allSatisfy({ $0.machine.state == .started }) {
+                begin()
+            }
+        case .running, .draining:
+            if ending?.isImmediate == true { dropEverything() }
+            guard sourceHasEnded, arrivals.isEmpty, roots.openCount == 0, commitsUnderWay == 0,
+                intake.accepted == ledger.accepted
+            else { return }
+            gatherForTheLastTime()
+        case .stopping:
+            if workers.allSatisfy({ $0.machine.state == .gone }) && commitsUnderWay == 0 {
+                state = .finished
+            }
+        case .finished: break
+        }
+    }
+
+    private func begin() {
+        state = .running
+        record("run-start", ["workers": .init(workers.count), "source": .string(information.name)])
+        startSource()
+        gathering.nextAt = now + configuration.statisticsPeriod.nanoseconds
+        wake(at: gathering.nextAt)
+    }
+
+    private func startSource() {
+        sourceIsRunning = true
+        let driver = SourceDriver(
+            source: source, intake: intake, pool: sourcePool.map(SourceSlots.init),
+            slotByteCount: sourcePool?.slotByteCount ?? 0, rateLimit: configuration.rateLimit)
+        do {
+            _ = try NamedThread(name: "source") { driver.run() }
+        } catch {
+            intake.end(failure: "its thread could not be started: \(error)")
+        }
+    }
+
+    /// Decides the end of the run; a later, more urgent decision wins.
+    func decide(_ end: RunEnd, reason: String, isImmediate: Bool) {
+        if let ending, ending.isImmediate || !isImmediate { return }
+        ending = Ending(end: end, reason: reason, isImmediate: isImmediate)
+        if state == .running { state = .draining }
+        record(
+            "run-drain",
+            ["end": .string(end.rawValue), "reason": .string(reason), "now": .bool(isImmediate)])
+        intake.close()
+        source.cancel()
+        if !sourceIsRunning { sourceHasEnded = true }
+    }
+
+    /// Sends every worker home.
+    func stopWorkers() {
+        guard state != .stopping else { return }
+        state = .stopping
+        if !sourceIsRunning { sourceHasEnded = true }
+        for worker in workers {
+            worker.respawnAt = nil
+            if worker.process == nil {
+                worker.machine.abandon()
+            } else {
+                drive(worker, .stopRequested)
+            }
+        }
+    }
+
+    /// Records an event; a journal that can't be written is told once, in the summary.
+    func record(_ name: String, _ context: KeyValuePairs<String, JournalValue>) {
+        do {
+            try journal.record(JournalEntry(name, context))
+        } catch {
+            journalProblem = journalProblem ?? "\(error)"
+        }
+    }
+
+    /// Why the journal could not be written; nil when it could.
+    var journalProblem: String?
+}
+
+/// What the low bits of a poller's token mean.
+enum WorkerDescriptor: UInt64 {
+    case output = 0
+    case input = 1
+    case errors = 2
+    case process = 3
+}

@@ -1,0 +1,64 @@
+internal import Journal
+internal import Pipes
+
+/// Everything that the engine's thread needs to make and run the engine.
+struct EngineLaunch: Sendable {
+    var configuration: RunConfiguration
+    var source: any FrameSource
+    var mailbox: EngineMailbox
+    var journal: any JournalSink
+    var runId: String
+    var paths: RecordPaths?
+    var frameHandler: (@Sendable (FrameReport) -> Void)?
+
+    /// A name for a run without a run directory.
+    static func makeRunId() -> String {
+        String(UInt64.random(in: 1 << 32...UInt64.max), radix: 36)
+    }
+
+    /// The body of the engine's thread: the run, then the end of the threads that served it.
+    func run() -> Result<RunSummary, any Error> {
+        var result: Result<RunSummary, any Error>
+        do {
+            result = .success(try runWithCommitter())
+        } catch {
+            result = .failure(error)
+        }
+        for request in mailbox.close() { refuse(request) }
+        return result
+    }
+
+    private func runWithCommitter() throws -> RunSummary {
+        let flag = mailbox.flag
+        let committer = try Committer(wakeEngine: { flag.signal() })
+        let (runId, paths, handler) = (runId, paths, frameHandler)
+        let thread = try NamedThread(name: "committer") {
+            committer.run(runId: runId, paths: paths, frameHandler: handler)
+        }
+        defer {
+            committer.close()
+            thread.join()
+        }
+        let engine = try Engine(
+            configuration: configuration, source: source, mailbox: mailbox, journal: journal,
+            committer: committer, runId: runId, deliversReports: frameHandler != nil)
+        var summary = try engine.run()
+        committer.close()
+        thread.join()
+        if let problem = committer.problem ?? engine.journalProblem {
+            summary.reason = summary.reason.isEmpty ? problem : "\(summary.reason); \(problem)"
+        }
+        return summary
+    }
+
+    private func refuse(_ request: EngineRequest) {
+        let over = ControllerError(.state, "the run is over")
+        switch request {
+        case .stop: break
+        case .status(let completion): completion(nil)
+        case .statistics(let completion): completion(.failure(over))
+        case .configure(let request): request.completion(.failure(over))
+        case .resetStatistics(let completion): completion(.failure(over))
+        }
+    }
+}

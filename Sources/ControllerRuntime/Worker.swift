@@ -1,0 +1,103 @@
+internal import Glibc
+internal import Pipes
+internal import Synchronization
+internal import Wire
+internal import WorkerProtocol
+
+/// A descriptor that can be closed before its owner goes.
+final class DescriptorBox {
+    let descriptor: OwnedDescriptor
+
+    init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+}
+
+/// The running process of a worker with its pipes.
+final class WorkerProcess {
+    var child: ChildProcess
+    /// Messages to the worker; nil once closed.
+    var input: DescriptorBox?
+    /// Messages from the worker.
+    let output: OwnedDescriptor
+    /// What it prints.
+    let errors: OwnedDescriptor
+    /// Page on which it says what it is doing; nil without shared memory.
+    let status: SharedPage?
+    var decoder = MessageDecoder()
+    /// Messages that are not yet in `outgoing`.
+    var writer = ByteWriter()
+    var outgoing = OutgoingBuffer(maximumByteCount: 64 << 20)
+    var isWaitingToWrite = false
+    var outputEnded = false
+    var errorsEnded = false
+    /// The beginning of a line of which the end has not come.
+    var unfinishedLine: [UInt8] = []
+    /// A message whose payload is still coming.
+    var incoming: IncomingPayload?
+
+    init(
+        child: consuming ChildProcess, input: consuming OwnedDescriptor,
+        output: consuming OwnedDescriptor, errors: consuming OwnedDescriptor,
+        status: SharedPage?
+    ) {
+        self.child = child
+        self.input = DescriptorBox(input)
+        self.output = output
+        self.errors = errors
+        self.status = status
+    }
+}
+
+/// A message whose payload is being read.
+struct IncomingPayload {
+    var requestId: UInt64
+    var result: FrameResult
+    var buffer: InlineBuffer
+    var filled: Int
+}
+
+/// One place for a worker in a stage; its processes come and go.
+final class Worker {
+    /// Place in the run, from 0.
+    let id: Int
+    /// Place of its stage, and its place in it.
+    let stage: Int
+    let placeInStage: Int
+    /// Number of processes before this one.
+    var incarnation = 0
+    var machine = WorkerStateMachine(version: ProtocolVersion.current)
+    var process: WorkerProcess?
+    /// Process id of the last process.
+    var processId: Int32 = 0
+    /// Monotonic nanoseconds at which the state it is in has lasted too long; nil: it may last.
+    var deadline: UInt64?
+    /// Monotonic nanoseconds at which it is to be spawned again; nil: it is not.
+    var respawnAt: UInt64?
+    /// Lives in a row in which no frame was finished.
+    var fruitlessLives = 0
+    /// Frames finished in this life.
+    var finishedFrames: UInt64 = 0
+    /// Frames that wait for this very worker (policy `hash`).
+    var queue = IndexQueue()
+    /// Whether it refused to start its chain (the reason is the user's, not the executable's).
+    var startRefused = false
+    /// Whether it was killed because the run ends at once.
+    var wasKilled = false
+    /// Whether its buffer has bytes to be written in this turn.
+    var isDirty = false
+    /// The last lines it printed, for the message when it dies.
+    var lastLines: [String] = []
+    /// Nanoseconds in processors at the last two gatherings.
+    var busyNanoseconds: UInt64 = 0
+    var load = 0.0
+    /// Its counters when they came last.
+    var counters: [String: Double] = [:]
+
+    init(id: Int, stage: Int, placeInStage: Int) {
+        self.id = id
+        self.stage = stage
+        self.placeInStage = placeInStage
+    }
+
+    /// How people call it.
+    var name: String { "worker \(id)" }
+}

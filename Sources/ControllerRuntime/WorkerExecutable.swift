@@ -1,0 +1,45 @@
+internal import Glibc
+
+/// Finds worker executables.
+package enum WorkerExecutable {
+    /// Name of the worker with the processors that come with Sluice.
+    package static let standardName = "sluice-worker"
+
+    /// The path of an executable: `path` as it is when it has a slash or names a file here, else from
+    /// PATH; nil means `sluice-worker` beside the running program, else from PATH.
+    ///
+    /// - Throws: `ControllerError` when nothing is found.
+    package static func resolve(_ path: String?) throws(ControllerError) -> String {
+        if let path {
+            if path.contains("/") || access(path, F_OK) == 0 { return path }
+            if let found = search(path) { return found }
+            throw ControllerError(
+                .worker,
+                "there is no worker executable \(path), neither here nor in PATH; give its path")
+        }
+        if let beside = besideThisProgram(), access(beside, X_OK) == 0 { return beside }
+        if let found = search(standardName) { return found }
+        throw ControllerError(
+            .worker,
+            "\(standardName) is neither beside this program nor in PATH; build it with "
+                + "`swift build`, or name a worker with --worker")
+    }
+
+    private static func besideThisProgram() -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &buffer, buffer.count)
+        guard count > 0 else { return nil }
+        let path = String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+        guard let slash = path.lastIndex(of: "/") else { return nil }
+        return path[...slash] + standardName
+    }
+
+    private static func search(_ name: String) -> String? {
+        guard let variable = getenv("PATH") else { return nil }
+        for folder in String(cString: variable).split(separator: ":") {
+            let path = "\(folder)/\(name)"
+            if access(path, X_OK) == 0 { return path }
+        }
+        return nil
+    }
+}
