@@ -91,6 +91,11 @@ let package = Package(
         worker("SluiceWorker", ["Processors"]),
         worker("ExampleWorker", ["Processors", "NDArrays"]),
         worker("FaultyWorker", ["Processors", "NDArrays"]),
+        // One trial of scripts/bench
+        .executableTarget(
+            name: "SluiceBenchmark",
+            dependencies: ["ControllerRuntime", "DataProcessing", "Processors", "NDArrays"],
+            path: "Tests/Benchmarks/SluiceBenchmark", swiftSettings: strict),
         // For processor authors
         library("ProcessorTesting", ["DataProcessing", "NDArrays", "Statistics"]),
         // Tests

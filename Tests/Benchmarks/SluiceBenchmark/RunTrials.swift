@@ -1,0 +1,127 @@
+import ControllerRuntime
+import NDArrays
+import Synchronization
+
+/// The run that a load asks for: ledger, statistics and a run directory are on.
+func configuration(_ options: Options, load: String, inFlight: Int, slots: Int) -> RunConfiguration
+{
+    let processor: ProcessorConfiguration
+    switch load {
+    case "sum": processor = ProcessorConfiguration("PixelSum")
+    case "write":
+        let settings = Structure([
+            "outputDirectory": .scalar(.string(options.directory)),
+            "outputFileNameFormat": .scalar(.string("{uniqueId:08}.tiff")),
+        ])
+        processor = ProcessorConfiguration("AdOutputFileProcessor", settings: settings)
+    default: processor = ProcessorConfiguration("PassThrough")
+    }
+    let stage = StageConfiguration(
+        name: "benchmark", workerCount: options.workers, processors: [processor],
+        workerExecutable: options.worker, inFlight: inFlight)
+    return RunConfiguration(
+        stages: [stage], runDirectory: options.runDirectory,
+        plane: PixelPlane(rawValue: options.plane) ?? .shared, inputSlotCount: slots,
+        maximumPoolByteCount: 64 << 30,
+        statisticsPeriod: .milliseconds(options.statisticsPeriodMilliseconds), logLevel: "warning")
+}
+
+/// Frames as fast as they go: counted at the source between two moments of a run in full flow, so that
+/// neither the start of the processes nor the drain at the end is part of it.
+func stream(_ options: Options) async throws -> TrialResult {
+    let layout = try ArrayLayout(.uint16, width: options.width, height: options.width)
+    let source = PrefilledSource(layout: layout, maximumCount: options.maximumFrames)
+    let controller = Controller(
+        configuration(
+            options, load: options.load, inFlight: options.inFlight, slots: options.slots),
+        source: source)
+    let run = Task { try await controller.run() }
+    let window = Task.detached { measure(source, options) }
+    let summary = try await run.value
+    var result = await window.value
+    guard summary.certificate.balanced, summary.processed == summary.accepted else {
+        throw BenchmarkError("the run did not go through: \(summary.certificate.statement)")
+    }
+    if result.frames == 0 { result.framesPerSecond = summary.framesPerSecond }
+    return result
+}
+
+/// Waits for the flow, then measures it; ends the source.
+private func measure(_ source: PrefilledSource, _ options: Options) -> TrialResult {
+    var result = TrialResult()
+    let isOver = { source.endedAt.load(ordering: .acquiring) != 0 }
+    while source.count.load(ordering: .acquiring) == 0, !isOver() { pause(milliseconds: 1) }
+    // All slots have been through every worker after that, so that their pages are there.
+    let settled = UInt64(min(options.maximumFrames / 4, 24 * options.workers))
+    let settledAt = monotonicNanoseconds() + UInt64(options.warmUp * 1e9)
+    while !isOver(),
+        source.count.load(ordering: .acquiring) < settled
+            || (monotonicNanoseconds() < settledAt
+                && source.count.load(ordering: .acquiring) < UInt64(options.maximumFrames / 4))
+    { pause(milliseconds: 1) }
+    let meter = ProcessMeter()
+    var memory = meter.memory()
+    let before = meter.reading()
+    let (first, begin) = (source.count.load(ordering: .acquiring), monotonicNanoseconds())
+    let end = begin + UInt64(options.seconds * 1e9)
+    while !isOver(), monotonicNanoseconds() < end {
+        pause(milliseconds: 50)
+        memory.formMaximum(meter.memory())
+    }
+    let endedAt = source.endedAt.load(ordering: .acquiring)
+    let last = source.count.load(ordering: .acquiring)
+    let elapsed = (endedAt == 0 ? monotonicNanoseconds() : endedAt) - begin
+    result.setUsage(from: before, to: meter.reading(), frames: last - first)
+    source.cancel()
+    result.setRate(frames: last - first, nanoseconds: elapsed, byteCount: options.byteCount)
+    result.setMemory(memory)
+    return result
+}
+
+/// One frame in flight: a source with a single slot gets it back when the frame before is closed, so
+/// the time between two fills is the whole way to the worker and back, with one thread more to wake
+/// than in the floor.
+func latency(_ options: Options) async throws -> TrialResult {
+    let layout = try ArrayLayout(.uint16, width: options.width, height: options.width)
+    let source = PrefilledSource(
+        layout: layout, maximumCount: options.maximumFrames, keepsTimes: true)
+    let controller = Controller(
+        configuration(options, load: "hand-over", inFlight: 1, slots: 1), source: source)
+    let run = Task { try await controller.run() }
+    let window = Task.detached { measure(source, options) }
+    _ = try await run.value
+    var result = await window.value
+    let times = source.fillTimes.dropFirst(source.fillTimes.count / 8)
+    result.setLatencies(nanoseconds: zip(times.dropFirst(), times).map { $0 - $1 })
+    return result
+}
+
+/// Start, statistics and stop of one idle worker.
+func control(_ options: Options) async throws -> TrialResult {
+    let layout = try ArrayLayout(.uint16, width: options.width, height: options.width)
+    let source = PrefilledSource(
+        layout: layout, maximumCount: 8, keepsTimes: true, waitsAtEnd: true)
+    let controller = Controller(
+        configuration(options, load: "hand-over", inFlight: 1, slots: 1), source: source)
+    var result = TrialResult()
+    let begin = monotonicNanoseconds()
+    let run = Task { try await controller.run() }
+    while source.endedAt.load(ordering: .acquiring) == 0 { pause(milliseconds: 1) }
+    pause(milliseconds: 100)
+    var times: [UInt64] = []
+    for _ in 0..<20 {
+        let asked = monotonicNanoseconds()
+        _ = try await controller.statistics()
+        times.append(monotonicNanoseconds() - asked)
+    }
+    result.getStatsSeconds = Double(times.sorted()[times.count / 2]) * 1e-9
+    let stopped = monotonicNanoseconds()
+    controller.stop()
+    _ = try await run.value
+    result.stopSeconds = Double(monotonicNanoseconds() - stopped) * 1e-9
+    // The second fill gets the slot that the first frame's close has freed.
+    if source.fillTimes.count > 1 {
+        result.startSeconds = Double(source.fillTimes[1] - begin) * 1e-9
+    }
+    return result
+}

@@ -1,0 +1,106 @@
+"""How each subject is run once: a command that prints one line of JSON."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+ELEMENT_BYTES = 2
+IN_FLIGHT = 8
+# Files of one trial lie in memory until it ends.
+MAXIMUM_WRITTEN_BYTES = 1_500_000_000
+# A trial that takes this long has hung.
+TIME_LIMIT_SECONDS = 120
+
+
+class Trials:
+    """Runs trials of all subjects in one scratch directory, which should lie on tmpfs."""
+
+    def __init__(self, binaries, scratch, peers, verbose):
+        self.binaries = os.path.abspath(binaries)
+        self.scratch = scratch
+        self.here = os.path.dirname(os.path.abspath(__file__))
+        root = os.path.dirname(os.path.dirname(self.here))
+        python = os.path.join(root, '.venv-bench', 'bin', 'python')
+        self.python = python if peers and os.path.exists(python) else None
+        self.verbose = verbose
+        self.failures = []
+
+    def subjects(self, load):
+        """Who can carry the load."""
+        found = ['floor', 'sluice']
+        if load == 'process':
+            found += ['sluice-staged', 'sluice-committed']
+        if self.python and load in ('hand-over', 'sum', 'process', 'latency'):
+            found.append('pvapy')
+        return found
+
+    def run(self, subject, load, width=128, workers=1, seconds=1.0, extra=()):
+        """One trial; None when it failed, which is told once and does not end the others."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        os.makedirs(self.scratch)
+        command = self.command(subject, load, width, workers, seconds) + list(extra)
+        try:
+            done = subprocess.run(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                timeout=TIME_LIMIT_SECONDS)
+            lines = [line for line in done.stdout.splitlines() if line.startswith('{')]
+            if done.returncode == 0 and lines:
+                if self.verbose:
+                    print(subject, load, width, workers, lines[-1], file=sys.stderr)
+                return json.loads(lines[-1])
+            reason = done.stderr.strip()[-500:] or f'exit code {done.returncode}'
+        except subprocess.TimeoutExpired:
+            reason = f'no answer after {TIME_LIMIT_SECONDS} s'
+        finally:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+        self.failures.append(f'{subject} {load} {width}² {workers} worker(s): {reason}')
+        print(self.failures[-1], file=sys.stderr)
+        return None
+
+    def command(self, subject, load, width, workers, seconds):
+        byte_count = width * width * ELEMENT_BYTES
+        options = ['--workers', str(workers), '--seconds', str(seconds)]
+        options += ['--directory', os.path.join(self.scratch, 'out')]
+        if load in ('write', 'process'):
+            options += ['--maximum-frames', str(max(40, MAXIMUM_WRITTEN_BYTES // byte_count))]
+            os.makedirs(os.path.join(self.scratch, 'out'))
+        if subject == 'floor':
+            load_name = 'hand-over' if load == 'latency' else load
+            in_flight = 1 if load == 'latency' else IN_FLIGHT
+            return [
+                os.path.join(self.binaries, 'sluice-floor'), '--load', load_name, '--bytes',
+                str(byte_count), '--in-flight', str(in_flight)] + options
+        if subject == 'pvapy':
+            script = os.path.join(self.here, 'peers', 'pvapy_trial.py')
+            return [
+                self.python, script, load, '--width', str(width), '--images',
+                str(IN_FLIGHT * workers)] + options
+        if subject.startswith('sluice-'):
+            options += ['--files', subject.removeprefix('sluice-')]
+        return [
+            os.path.join(self.binaries, 'SluiceBenchmark'), load, '--width', str(width),
+            '--run-directory', os.path.join(self.scratch, 'run'), '--worker',
+            os.path.join(self.binaries, 'sluice-worker')] + options
+
+    def calls_per_frame(self, subject, load, width, counts=(2000, 12000)):
+        """System calls per frame of all processes, from two runs that differ only in their frames."""
+        if shutil.which('strace') is None:
+            return None
+        totals = []
+        for count in counts:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            os.makedirs(self.scratch)
+            report = os.path.join(self.scratch, 'calls')
+            command = self.command(subject, load, width, 1, 60)
+            command += ['--maximum-frames', str(count), '--warm-up', '0']
+            done = subprocess.run(
+                ['strace', '-f', '-c', '-o', report] + command, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, timeout=TIME_LIMIT_SECONDS)
+            if done.returncode != 0:
+                return None
+            with open(report) as lines:
+                last = [line.split() for line in lines if line.rstrip().endswith('total')]
+            totals.append(next(int(word) for word in last[-1][2:] if word.isdigit()))
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        return (totals[1] - totals[0]) / (counts[1] - counts[0])
