@@ -107,7 +107,7 @@ public final class Frame {
 
 extension Frame {
     /// Makes this the frame that came in: `region` holds `byteCount` bytes of payload, and changes are made in
-    /// regions from `memory`. What the frame held before must have been released.
+    /// regions from `memory`. What the frame held before is given back.
     package func reset(
         key: FrameKey, uniqueId: UInt64, timeStamp: TimeStamp = TimeStamp(),
         attributes: NDAttributes = NDAttributes(), sourceName: String = "",
@@ -115,6 +115,7 @@ extension Frame {
     ) {
         precondition(
             (region?.byteCount ?? 0) >= byteCount, "the region is smaller than its frame")
+        if self.region != nil { releaseRegion() }
         self.key = key
         self.uniqueId = uniqueId
         self.timeStamp = timeStamp

@@ -107,6 +107,8 @@ package final class ProcessorChain {
     /// Runs the processors on `frame`, which `reset` has filled. Afterwards take the regions of the `outputs`
     /// that are to be kept (`takeRegion`) and call `finish`.
     package func process(_ frame: Frame) -> ChainOutcome {
+        // The runtime fills the same frame again and again; it is not the old one that ends here.
+        if source === frame { source = nil }
         finish()
         source = frame
         if let failure = run(frame, from: 0) {

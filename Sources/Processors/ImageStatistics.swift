@@ -119,7 +119,8 @@ private struct Totals {
     private var realRest = 0.0
     private var mean = 0.0
     private var squares = 0.0
-    private var isExact = true
+    /// Whether all sums are in `exactSum`, and all squares in `exactSquares`.
+    private var (hasExactSum, hasExactSquares) = (true, true)
 
     mutating func add(_ block: BlockMoments, count blockCount: Int) {
         switch block {
@@ -128,11 +129,9 @@ private struct Totals {
             exactSquares += squares
             count += blockCount
         case .centred(let number, let sum, let blockMean, let blockSquares):
-            isExact = false
+            hasExactSquares = false
+            add(sum)
             guard number > 0 else { return }
-            let total = realSum + sum
-            realRest += abs(realSum) >= abs(sum) ? (realSum - total) + sum : (sum - total) + realSum
-            realSum = total
             let (old, new) = (Double(count), Double(number))
             let distance = blockMean - mean
             squares += blockSquares + distance * distance * old * new / (old + new)
@@ -141,22 +140,33 @@ private struct Totals {
         }
     }
 
+    private mutating func add(_ blockSum: ExactSum) {
+        switch blockSum {
+        case .integer(let sum): exactSum += sum
+        case .real(let sum):
+            hasExactSum = false
+            let total = realSum + sum
+            realRest += abs(realSum) >= abs(sum) ? (realSum - total) + sum : (sum - total) + realSum
+            realSum = total
+        }
+    }
+
     var sumValue: ScalarValue {
-        guard isExact else { return .float64(sum) }
+        guard hasExactSum else { return .float64(sum) }
         if let value = Int64(exactly: exactSum) { return .int64(value) }
         if let value = UInt64(exactly: exactSum) { return .uint64(value) }
         return .float64(Double(exactSum))
     }
 
     private var sum: Double {
-        isExact ? Double(exactSum) : realRest.isFinite ? realSum + realRest : realSum
+        hasExactSum ? Double(exactSum) : realRest.isFinite ? realSum + realRest : realSum
     }
 
     var meanValue: Double { count > 0 ? sum / Double(count) : .nan }
 
     var sigma: Double {
         guard count > 0 else { return .nan }
-        guard isExact else { return (squares / Double(count)).squareRoot() }
+        guard hasExactSquares else { return (squares / Double(count)).squareRoot() }
         // n Σx² − (Σx)² without rounding, where 128 bits hold it.
         let number = UInt128(count)
         let magnitude = exactSum.magnitude

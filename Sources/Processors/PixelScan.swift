@@ -31,7 +31,7 @@ enum BlockMoments {
     /// Exact sums of values and of their squares.
     case exact(sum: Int128, squares: UInt128)
     /// Number of values that are not NaN, their sum, mean, and the sum of squares about that mean.
-    case centred(count: Int, sum: Double, mean: Double, squares: Double)
+    case centred(count: Int, sum: ExactSum, mean: Double, squares: Double)
 }
 
 /// The smallest and largest of `count` elements, NaN left out; `minimum` > `maximum` when there are none.
@@ -127,8 +127,8 @@ func largeSum<Element: FixedWidthInteger>(
 func largeMoments<Element: ArrayElement & FixedWidthInteger>(
     _ pixels: UnsafePointer<Element>, _ count: Int
 ) -> BlockMoments {
-    let sum = Double(largeSum(pixels, count))
-    let mean = sum / Double(max(count, 1))
+    let sum = largeSum(pixels, count)
+    let mean = Double(sum) / Double(max(count, 1))
     var squares = SIMD4<Double>()
     for index in stride(from: 0, to: count - 3, by: 4) {
         let values = SIMD4(
@@ -142,7 +142,7 @@ func largeMoments<Element: ArrayElement & FixedWidthInteger>(
         let distance = Double(pixels[index]) - mean
         total += distance * distance
     }
-    return .centred(count: count, sum: sum, mean: mean, squares: total)
+    return .centred(count: count, sum: .integer(sum), mean: mean, squares: total)
 }
 
 // MARK: - Floating point: float64 in eight lanes, NaN counted out
@@ -195,5 +195,5 @@ func realMoments<Element: BinaryFloatingPoint>(
         let distance = Double(pixels[index]) - mean
         total += distance * distance
     }
-    return .centred(count: number, sum: sum, mean: mean, squares: total)
+    return .centred(count: number, sum: .real(sum), mean: mean, squares: total)
 }
