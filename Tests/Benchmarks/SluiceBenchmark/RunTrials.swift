@@ -31,7 +31,7 @@ func configuration(_ options: Options, load: String, inFlight: Int, slots: Int) 
 func stream(_ options: Options) async throws -> TrialResult {
     let layout = try ArrayLayout(.uint16, width: options.width, height: options.width)
     let source = PrefilledSource(layout: layout, maximumCount: options.maximumFrames)
-    let controller = Controller(
+    let controller = try Controller(
         configuration(
             options, load: options.load, inFlight: options.inFlight, slots: options.slots),
         source: source)
@@ -85,7 +85,7 @@ func latency(_ options: Options) async throws -> TrialResult {
     let layout = try ArrayLayout(.uint16, width: options.width, height: options.width)
     let source = PrefilledSource(
         layout: layout, maximumCount: options.maximumFrames, keepsTimes: true)
-    let controller = Controller(
+    let controller = try Controller(
         configuration(options, load: "hand-over", inFlight: 1, slots: 1), source: source)
     let run = Task { try await controller.run() }
     let window = Task.detached { measure(source, options) }
@@ -101,7 +101,7 @@ func control(_ options: Options) async throws -> TrialResult {
     let layout = try ArrayLayout(.uint16, width: options.width, height: options.width)
     let source = PrefilledSource(
         layout: layout, maximumCount: 8, keepsTimes: true, waitsAtEnd: true)
-    let controller = Controller(
+    let controller = try Controller(
         configuration(options, load: "hand-over", inFlight: 1, slots: 1), source: source)
     var result = TrialResult()
     let begin = monotonicNanoseconds()
