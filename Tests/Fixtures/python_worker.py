@@ -83,7 +83,7 @@ class Worker:
 
     def reset(self):
         self.since, self.counts = time.monotonic_ns(), [0] * 9
-        self.last, self.durations, self.buckets = None, [], {}
+        self.last = None
 
     def read(self, count):
         data = bytearray()
@@ -286,19 +286,13 @@ class Worker:
             self.status[24:32] = pack("Q", self.finished)
         for place, value in ((6, bytes_in), (7, bytes_out), (8, took)):
             self.counts[place] += value
-        self.durations = [min(self.durations + [took]), max(self.durations + [took])]
-        shift = max(took.bit_length() - 6, 0)
-        bucket = 1215 if took >= 1 << 42 else (shift << 5) + (took >> shift)
-        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
 
     def statistics(self, _body, request_id):
         processors = b""
         if self.gains:
-            shortest, longest = self.durations or (0, 0)
             last = b"\x00" if self.last is None else pack("BQ", 1, self.last)
-            processors = text("PyScale") + pack("IQ9Q", 0, 0, *self.counts) + last + pack(
-                "QQQI", shortest, longest, self.counts[8], len(self.buckets)) + b"".join(
-                    pack("IQ", *item) for item in sorted(self.buckets.items()))
+            no_distribution = pack("QQQI", 0, 0, 0, 0)
+            processors = text("PyScale") + pack("I10Q", 0, 0, *self.counts) + last + no_distribution
             processors += pack("I", 1) + text("currentGain") + text("") + pack("BB", 4, 0) + text(
                 "The gain in use.") + pack("Bd", 2, self.gains[self.version])
         return STATISTICS, request_id, pack("IIQQI", self.worker, self.incarnation, (
