@@ -8,7 +8,13 @@ enum JSONText: Equatable {
     case number(String)
     case string(String)
     case list([JSONText])
-    case object([String: JSONText])
+    /// Members in order: objects are small, and looking through them is faster than hashing.
+    case object([Member])
+
+    struct Member: Equatable {
+        let name: String
+        let value: JSONText
+    }
 
     /// Nesting that is followed: the block has three levels.
     static let maximumDepth = 8
@@ -24,7 +30,7 @@ enum JSONText: Equatable {
     }
 
     subscript(key: String) -> JSONText? {
-        if case .object(let members) = self { members[key] } else { nil }
+        if case .object(let members) = self { members.first { $0.name == key }?.value } else { nil }
     }
 
     var text: String? { if case .string(let text) = self { text } else { nil } }
@@ -43,12 +49,14 @@ enum JSONText: Equatable {
         var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
         mutating func skipSpace() {
-            while let byte = next, [0x20, 0x09, 0x0A, 0x0D].contains(byte) { position += 1 }
+            while let byte = next, byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D {
+                position += 1
+            }
         }
 
-        mutating func take(_ byte: Character) -> Bool {
+        mutating func take(_ character: Unicode.Scalar) -> Bool {
             skipSpace()
-            guard next == byte.asciiValue else { return false }
+            guard next == UInt8(ascii: character) else { return false }
             position += 1
             return true
         }
@@ -78,15 +86,15 @@ enum JSONText: Equatable {
         }
 
         mutating func object(depth: Int) -> JSONText? {
-            var members: [String: JSONText] = [:]
+            var members: [Member] = []
             guard take("{") else { return nil }
             if take("}") { return .object(members) }
             repeat {
                 skipSpace()
-                guard let key = string(), take(":"), let member = value(depth: depth + 1) else {
+                guard let name = string(), take(":"), let member = value(depth: depth + 1) else {
                     return nil
                 }
-                members[key] = member
+                members.append(Member(name: name, value: member))
             } while take(",")
             return take("}") ? .object(members) : nil
         }
@@ -104,23 +112,35 @@ enum JSONText: Equatable {
 
         mutating func number() -> JSONText? {
             let start = position
-            while let byte = next,
-                (0x30...0x39).contains(byte) || [0x2B, 0x2D, 0x2E, 0x45, 0x65].contains(byte)
-            {
-                position += 1
-            }
+            while let byte = next, Self.isNumeric(byte) { position += 1 }
             guard position > start else { return nil }
             return .number(String(decoding: bytes[start..<position], as: UTF8.self))
+        }
+
+        private static func isNumeric(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"),
+                UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"):
+                true
+            default: false
+            }
         }
 
         mutating func string() -> String? {
             guard next == UInt8(ascii: "\"") else { return nil }
             position += 1
-            var text: [UInt8] = []
+            // Most texts have nothing to unescape and are taken as they are.
+            let start = position
+            while let byte = next, byte >= 0x20, byte != 0x22, byte != 0x5C { position += 1 }
+            if next == 0x22 {
+                position += 1
+                return String(decoding: bytes[start..<position - 1], as: UTF8.self)
+            }
+            var text = Array(bytes[start..<position])
             while let byte = next {
                 position += 1
                 switch byte {
-                case UInt8(ascii: "\""): return String(validating: text, as: UTF8.self)
+                case UInt8(ascii: "\""): return String(decoding: text, as: UTF8.self)
                 case UInt8(ascii: "\\"):
                     guard let scalar = escaped() else { return nil }
                     text.append(contentsOf: String(Character(scalar)).utf8)
