@@ -29,8 +29,9 @@ public struct ReshapedImage {
     }
 }
 
-/// The base class of processors of areaDetector images: takes images only, and has the five image operations
-/// of the ancestor. Where those are not needed, `Frame`'s own members do the same with less.
+/// The base class of processors of areaDetector images: takes images only, and has the five image
+/// operations of the ancestor. Where those are not needed, `Frame`'s own members do the same with
+/// less.
 open class AdImageProcessor: UserDataProcessor {
     /// The attribute that says how colours lie in an image, as areaDetector names it.
     public static let colorModeAttribute = "ColorMode"
@@ -38,7 +39,8 @@ open class AdImageProcessor: UserDataProcessor {
     /// Images.
     open override func getInputType() -> PayloadKind? { .image }
 
-    /// Dimensions, colour mode and id of an image, with its pixels where they are: nothing is copied.
+    /// Dimensions, colour mode and id of an image, with its pixels where they are: nothing is
+    /// copied.
     ///
     /// The colour mode is that of the layout; a three-dimensional array without one has that of its
     /// `ColorMode` attribute if its dimensions fit.
@@ -67,15 +69,17 @@ open class AdImageProcessor: UserDataProcessor {
             geometry: layout.geometry)
     }
 
-    /// The field of an NTNDArray's `value` union for pixels of that type: `ushortValue` for `UInt16`.
+    /// The field of an NTNDArray's `value` union for pixels of that type: `ushortValue` for
+    /// `UInt16`.
     public class func dataFieldKey<Element: ArrayElement>(of type: Element.Type) -> String {
         Element.elementType.fieldKey
     }
 
-    /// A new image in an output slot, with the `ColorMode` attribute that areaDetector clients expect.
+    /// A new image in an output slot, with the `ColorMode` attribute that areaDetector clients
+    /// expect.
     ///
-    /// It has time stamp and attributes of the frame that is being processed; scalar `extraFields` become
-    /// attributes (the ancestor adds them to the top of its structure).
+    /// It has time stamp and attributes of the frame that is being processed; scalar `extraFields`
+    /// become attributes (the ancestor adds them to the top of its structure).
     ///
     /// - Throws: `NDArrayError` when the pixels do not fill the dimensions.
     public func generateImage<Element: ArrayElement>(
@@ -90,8 +94,8 @@ open class AdImageProcessor: UserDataProcessor {
         return frame
     }
 
-    /// Gives `frame` new pixels of the same or another type; dimensions change only where the shape does, so that
-    /// offset and binning of an image of the same shape stay.
+    /// Gives `frame` new pixels of the same or another type; dimensions change only where the shape
+    /// does, so that offset and binning of an image of the same shape stay.
     ///
     /// - Throws: `NDArrayError` when the pixels do not fill the dimensions.
     public func replaceImage<Element: ArrayElement>(

@@ -6,8 +6,8 @@ public struct Configuration: Sendable {
     public let settings: [any SettingDeclaration]
     private var values: [String: StructureValue]
 
-    /// The configuration of a processor from what a person wrote; scalars may come as text, which the
-    /// type of the setting parses. Settings that are not given have their defaults.
+    /// The configuration of a processor from what a person wrote; scalars may come as text, which
+    /// the type of the setting parses. Settings that are not given have their defaults.
     ///
     /// - Throws: `ConfigurationError` for an unknown key, a wrong value or a missing one.
     public init(
@@ -46,11 +46,11 @@ public struct Configuration: Sendable {
         return value
     }
 
-    /// This configuration with some values changed; nil in `settings` of the change is not possible, a
-    /// setting is put back by giving its default.
+    /// This configuration with some values changed; nil in `settings` of the change is not
+    /// possible, a setting is put back by giving its default.
     ///
-    /// - Throws: `ConfigurationError` for an unknown key or a wrong value, and for another value of a
-    ///   setting that can't be changed while the run goes on.
+    /// - Throws: `ConfigurationError` for an unknown key or a wrong value, and for another value of
+    ///   a setting that can't be changed while the run goes on.
     public func changing(by change: Structure) throws(ConfigurationError) -> Configuration {
         var changed = self
         try changed.merge(change)

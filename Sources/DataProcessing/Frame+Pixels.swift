@@ -1,8 +1,8 @@
 extension Frame {
     /// Calls `body` with a typed view of the pixels, which cannot be kept.
     ///
-    /// - Throws: `NDArrayError` when the payload is not an image, of another type or compressed, and
-    ///   what `body` throws.
+    /// - Throws: `NDArrayError` when the payload is not an image, of another type or compressed,
+    ///   and what `body` throws.
     public func withPixels<Element: ArrayElement, Result>(
         of type: Element.Type = Element.self, _ body: (NDArrayView<Element>) throws -> Result
     ) throws -> Result {
@@ -12,8 +12,8 @@ extension Frame {
         return try body(NDArrayView(span, geometry: layout.geometry))
     }
 
-    /// Calls `body` with the bytes of an image or a bytes payload, which must not be kept; none for a
-    /// structure.
+    /// Calls `body` with the bytes of an image or a bytes payload, which must not be kept; none for
+    /// a structure.
     public func withUnsafeBytes<Result>(
         _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
@@ -22,7 +22,8 @@ extension Frame {
 
     /// Calls `body` with a typed view of the pixels that it may write.
     ///
-    /// The first change of a frame that came in copies it; when `body` throws, the pixels are what it left.
+    /// The first change of a frame that came in copies it; when `body` throws, the pixels are what
+    /// it left.
     ///
     /// - Throws: as `withPixels`, and where there is no memory for the copy.
     public func modifyPixels<Element: ArrayElement, Result>(
@@ -37,8 +38,9 @@ extension Frame {
         return try body(&view)
     }
 
-    /// Gives the frame new pixels of another layout or type, computed from the old ones: `body` has to write
-    /// every element of the new image, which holds anything when it begins. There is no copy.
+    /// Gives the frame new pixels of another layout or type, computed from the old ones: `body` has
+    /// to write every element of the new image, which holds anything when it begins. There is no
+    /// copy.
     ///
     /// - Throws: as `withPixels`, for the old or the new layout; then nothing has changed.
     public func replacePixels<Old: ArrayElement, New: ArrayElement, Result>(
@@ -108,8 +110,9 @@ extension Frame {
 // MARK: - Pixel by pixel
 
 extension Frame {
-    /// Gives every pixel the value that `transform` computes from its index in memory order and its old
-    /// value: from the input straight into the output, or in place, and without a copy either way.
+    /// Gives every pixel the value that `transform` computes from its index in memory order and its
+    /// old value: from the input straight into the output, or in place, and without a copy either
+    /// way.
     ///
     /// - Throws: as `modifyPixels`.
     @inlinable
@@ -131,7 +134,8 @@ extension Frame {
         }
     }
 
-    /// Calls `body` with the old pixels and the place of the new ones, which is the same when it is ours.
+    /// Calls `body` with the old pixels and the place of the new ones, which is the same when it is
+    /// ours.
     @usableFromInline
     func rewriteBytes<Element: ArrayElement>(
         _ layout: ArrayLayout, as type: Element.Type,

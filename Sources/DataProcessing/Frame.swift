@@ -35,10 +35,10 @@ package enum FrameContent: Sendable, Hashable {
 
 /// One frame on its way through the processors of a worker.
 ///
-/// A frame is valid from the call of `process` that receives it (or the `makeFrame` that makes it) to the
-/// end of that call; using it later is an error of the program and stops the worker with a message.
-/// The pixels of a frame that no processor has changed lie in memory that is shared and read-only: the
-/// first change copies them, later ones are made in place.
+/// A frame is valid from the call of `process` that receives it (or the `makeFrame` that makes it)
+/// to the end of that call; using it later is an error of the program and stops the worker with a
+/// message. The pixels of a frame that no processor has changed lie in memory that is shared and
+/// read-only: the first change copies them, later ones are made in place.
 public final class Frame {
     /// The source frame, and which output of it this is.
     public private(set) var key = FrameKey(frameId: 0)
@@ -106,8 +106,8 @@ public final class Frame {
 // MARK: - The seam for the runtime
 
 extension Frame {
-    /// Makes this the frame that came in: `region` holds `byteCount` bytes of payload, and changes are made in
-    /// regions from `memory`. What the frame held before is given back.
+    /// Makes this the frame that came in: `region` holds `byteCount` bytes of payload, and changes
+    /// are made in regions from `memory`. What the frame held before is given back.
     package func reset(
         key: FrameKey, uniqueId: UInt64, timeStamp: TimeStamp = TimeStamp(),
         attributes: NDAttributes = NDAttributes(), sourceName: String = "",
@@ -196,8 +196,8 @@ extension Frame {
         return fresh
     }
 
-    /// Lets `body` write a new payload of `byteCount` bytes while the old one can still be read, and
-    /// then puts it in the place of the old one; when `body` throws, nothing has changed.
+    /// Lets `body` write a new payload of `byteCount` bytes while the old one can still be read,
+    /// and then puts it in the place of the old one; when `body` throws, nothing has changed.
     func replaceBytes<Result>(
         content: FrameContent, byteCount: Int,
         _ body: (UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) throws -> Result

@@ -53,10 +53,11 @@ package final class PrivateFrameMemory: FrameMemory {
     /// Regions that are taken and not yet released.
     package private(set) var takenCount = 0
 
-    /// Memory that, with `garbage`, fills what it gives with that byte, so that a processor that does not
-    /// write all of its output is found out.
+    /// Memory that, with `garbage`, fills what it gives with that byte, so that a processor that
+    /// does not write all of its output is found out.
     package init(garbage: UInt8? = nil) { self.garbage = garbage }
 
+    /// A writable region, used again where one of about that size was released.
     package func take(byteCount: Int) throws -> FrameRegion {
         takenCount += 1
         let region = reuse(byteCount: byteCount) ?? allocate(byteCount: byteCount)
@@ -67,6 +68,7 @@ package final class PrivateFrameMemory: FrameMemory {
         return region
     }
 
+    /// Keeps the region for a later frame.
     package func release(_ region: FrameRegion) {
         precondition(region.origin == .privateMemory, "only what this memory gave comes back to it")
         takenCount -= 1

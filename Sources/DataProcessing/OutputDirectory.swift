@@ -7,8 +7,8 @@ public final class OutputDirectory {
     public let path: String
     let descriptor: Int32
 
-    /// Opens the directory at `path`, which may be relative, and makes it and those above it where they
-    /// are missing.
+    /// Opens the directory at `path`, which may be relative, and makes it and those above it where
+    /// they are missing.
     ///
     /// - Throws: `ProcessingError.refused` when it can't be made, opened or written into.
     public init(path: String) throws(ProcessingError) {

@@ -14,14 +14,14 @@ public struct WrittenFile: Sendable, Hashable {
     }
 }
 
-/// Where processors write files: a file has its final name only when it is whole, and never replaces
-/// another one unless it was asked to.
+/// Where processors write files: a file has its final name only when it is whole, and never
+/// replaces another one unless it was asked to.
 public protocol OutputFileStager: AnyObject {
     /// Whether writers should compute the CRC32C of what they write: it is checked later.
     var needsChecksum: Bool { get }
 
-    /// Lets `write` fill the file `name` in `directory`, an output of `frame`, through a descriptor that is closed
-    /// afterwards. When `write` throws, nothing is left.
+    /// Lets `write` fill the file `name` in `directory`, an output of `frame`, through a descriptor
+    /// that is closed afterwards. When `write` throws, nothing is left.
     ///
     /// - Throws: `ProcessingError` when the file can't be made or named, and what `write` throws.
     @discardableResult
@@ -92,6 +92,7 @@ package final class StagedOutputFiles: OutputFileStager {
         entries.removeAll(keepingCapacity: true)
     }
 
+    /// Stages a file; see the protocol.
     @discardableResult
     package func stage(
         in directory: OutputDirectory, name: String, frame: Frame, overwrite: Bool,
@@ -118,6 +119,7 @@ public final class ImmediateOutputFiles: OutputFileStager {
     /// Output files of this process.
     public init() {}
 
+    /// Stages a file; see the protocol.
     @discardableResult
     public func stage(
         in directory: OutputDirectory, name: String, frame: Frame, overwrite: Bool,
@@ -136,8 +138,8 @@ public final class ImmediateOutputFiles: OutputFileStager {
     }
 }
 
-/// `.NAME.RUN.KEY.ATTEMPT.part`, with the name cut where 255 bytes would not hold it, and the number of
-/// the file where a frame has several. It is the rest that makes it unique.
+/// `.NAME.RUN.KEY.ATTEMPT.part`, with the name cut where 255 bytes would not hold it, and the
+/// number of the file where a frame has several. It is the rest that makes it unique.
 func stagedFileName(
     _ name: String, run: String, key: FrameKey, serial: Int, attempt: Int
 ) -> String {

@@ -1,11 +1,12 @@
 /// A format that gives every output its file name, in the style of Python's `str.format`.
 ///
-/// Placeholders: `frameId` (serial in the run), `uniqueId` (the source's id), `objectId` (the value of the field
-/// that the run uses as id), `processorId` (place in the pipeline), `index` (which output of its frame),
-/// `outputFileId` (number of the file, where the processor counts them), `timestamp`
-/// (`20260131T235959.123456789Z`, UTC), `sourceName` (the file or channel without folder and
-/// extension), and the name of any attribute. After a colon: width with leading zeros (`:06`) or
-/// blanks (`:6`), digits after the point (`:.3f`), hexadecimal (`:04x`). `{{` and `}}` are braces.
+/// Placeholders: `frameId` (serial in the run), `uniqueId` (the source's id), `objectId` (the value
+/// of the field that the run uses as id), `processorId` (place in the pipeline), `index` (which
+/// output of its frame), `outputFileId` (number of the file, where the processor counts them),
+/// `timestamp` (`20260131T235959.123456789Z`, UTC), `sourceName` (the file or channel without
+/// folder and extension), and the name of any attribute. After a colon: width with leading zeros
+/// (`:06`) or blanks (`:6`), digits after the point (`:.3f`), hexadecimal (`:04x`). `{{` and `}}`
+/// are braces.
 ///
 ///     {sourceName}_{uniqueId:06}.tiff        scan7_000123.tiff
 ///     {uniqueId:06}_{Energy:.3f}keV.tiff     000123_8.979keV.tiff
@@ -59,8 +60,8 @@ public struct OutputNameFormat: Sendable, Hashable {
 
     /// The name for one output of `frame`.
     ///
-    /// - Throws: `ProcessingError.noValue` for a placeholder without a value and `badName` when the result can't
-    ///   be the name of a file.
+    /// - Throws: `ProcessingError.noValue` for a placeholder without a value and `badName` when the
+    ///   result can't be the name of a file.
     public func name(
         for frame: Frame, processorId: Int = 0, objectIdField: String = "uniqueId",
         outputFileId: UInt64? = nil

@@ -47,8 +47,8 @@ extension ProcessorChain {
         }
     }
 
-    /// The configuration that the processor at `index` would have after `change`, if it agrees to it;
-    /// changes nothing.
+    /// The configuration that the processor at `index` would have after `change`, if it agrees to
+    /// it; changes nothing.
     ///
     /// - Throws: `ConfigurationError`, or what `validate` throws.
     package func validate(_ change: Structure, at index: Int) throws -> Configuration {
@@ -58,8 +58,8 @@ extension ProcessorChain {
         return configuration
     }
 
-    /// Gives the processor at `index` another configuration. When it throws, the configuration before is
-    /// put back by calling `configure` with it.
+    /// Gives the processor at `index` another configuration. When it throws, the configuration
+    /// before is put back by calling `configure` with it.
     package func configure(
         _ configuration: Configuration, at index: Int
     ) throws(ProcessorFailure) {

@@ -28,19 +28,25 @@ package enum ChainOutcome {
     case failed(ProcessorFailure)
 }
 
-/// The processors of one worker, one after the other on the same frame, without copies between them.
+/// The processors of one worker, one after the other on the same frame, without copies between
+/// them.
 ///
-/// A frame goes through all of them before the next one comes. Where a processor gives several outputs, each
-/// goes through the rest of the chain in the order given; if one of them fails, the frame fails as a whole
-/// and has no outputs. One thread uses a chain; `counters` may be read from any.
+/// A frame goes through all of them before the next one comes. Where a processor gives several
+/// outputs, each goes through the rest of the chain in the order given; if one of them fails, the
+/// frame fails as a whole and has no outputs. One thread uses a chain; `counters` may be read from
+/// any.
 package final class ProcessorChain {
     /// A processor with its configuration and its counters.
     package final class Link {
+        /// The processor.
         package let processor: UserDataProcessor
+        /// The name.
         package let name: String
         /// The configuration in use.
         package internal(set) var configuration: Configuration
+        /// How far it is.
         package internal(set) var lifeCycle = ProcessorLifeCycle()
+        /// The framework's counters.
         package let counters = LiveCounters()
         let inputKind: PayloadKind?
 
@@ -86,7 +92,8 @@ package final class ProcessorChain {
     /// Frames made for the current source frame, all of which come back at its end.
     private var made: [Frame] = []
 
-    /// A chain of processors that have been made but not configured, which take memory from `memory`.
+    /// A chain of processors that have been made but not configured, which take memory from
+    /// `memory`.
     package init(_ links: [Link], memory: any FrameMemory) {
         self.links = links
         outlet = ProcessorOutlet(memory: memory)
@@ -104,8 +111,8 @@ package final class ProcessorChain {
         }
     }
 
-    /// Runs the processors on `frame`, which `reset` has filled. Afterwards take the regions of the `outputs`
-    /// that are to be kept (`takeRegion`) and call `finish`.
+    /// Runs the processors on `frame`, which `reset` has filled. Afterwards take the regions of the
+    /// `outputs` that are to be kept (`takeRegion`) and call `finish`.
     package func process(_ frame: Frame) -> ChainOutcome {
         // The runtime fills the same frame again and again; it is not the old one that ends here.
         if source === frame { source = nil }
@@ -178,8 +185,8 @@ package final class ProcessorChain {
         }
     }
 
-    /// Puts together what a processor handed on and what it returned; frames that are none of it give their
-    /// memory back.
+    /// Puts together what a processor handed on and what it returned; frames that are none of it
+    /// give their memory back.
     private func collect(
         _ returned: Frame?, of link: Link, for frame: Frame, key: FrameKey
     ) throws(ProcessingError) -> Results {

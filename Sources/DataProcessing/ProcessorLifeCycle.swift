@@ -1,5 +1,5 @@
-/// The order in which the hooks of a processor are called: made, `configure`, `start`, then any number of
-/// `configure`, `process`, `getStats` and `resetStats`, and `stop` once.
+/// The order in which the hooks of a processor are called: made, `configure`, `start`, then any
+/// number of `configure`, `process`, `getStats` and `resetStats`, and `stop` once.
 public struct ProcessorLifeCycle: Sendable, Hashable {
     /// How far a processor is.
     public enum State: String, Sendable, Hashable, CaseIterable {
@@ -24,8 +24,8 @@ public struct ProcessorLifeCycle: Sendable, Hashable {
     /// The life of a processor that has just been made.
     public init() {}
 
-    /// Goes on to what the processor is after `command`; when the hook throws, call `undo` with what
-    /// this returned.
+    /// Goes on to what the processor is after `command`; when the hook throws, call `undo` with
+    /// what this returned.
     ///
     /// - Throws: `ProcessingError.wrongOrder`, and nothing changes.
     @discardableResult

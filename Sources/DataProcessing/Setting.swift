@@ -76,17 +76,24 @@ extension SettingDeclaration {
 
 /// A setting of a processor: the typed key of a value in its `Configuration`.
 ///
-///     static let threshold = Setting("threshold", default: 60_000, in: 0...65_535, "Pixels above are 0.")
+///     static let threshold = Setting("threshold", default: 60_000, in: 0...65_535, "Above is 0.")
 public struct Setting<Value: SettingValue>: SettingDeclaration {
+    /// The name.
     public let name: String
+    /// What kind of value it has.
     public let kind: SettingKind
     /// The value where none is given; nil: one has to be given.
     public let defaultValue: Value?
+    /// What is allowed.
     public let limit: SettingLimit
+    /// The unit, empty where there is none.
     public let unit: String
+    /// One sentence for people.
     public let summary: String
+    /// Whether it may be changed while the run goes on.
     public let isChangeable: Bool
 
+    /// The default as it is stored.
     public var defaultStructureValue: StructureValue? { defaultValue?.structureValue }
 
     init(

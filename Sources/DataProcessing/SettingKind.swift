@@ -31,8 +31,8 @@ public enum SettingKind: UInt8, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// The value in the one form that this kind is stored in, nil when it is not of this kind. Text is
-    /// parsed, because that is what a command line gives; numbers serve as text.
+    /// The value in the one form that this kind is stored in, nil when it is not of this kind. Text
+    /// is parsed, because that is what a command line gives; numbers serve as text.
     func canonical(_ value: StructureValue) -> StructureValue? {
         switch self {
         case .boolean, .integer, .real, .text, .path:
@@ -109,8 +109,8 @@ public enum SettingKind: UInt8, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// The items of `[a, 'b, c', "d"]`; text without brackets is one item. Nil when brackets or quotes
-    /// do not close.
+    /// The items of `[a, 'b, c', "d"]`; text without brackets is one item. Nil when brackets or
+    /// quotes do not close.
     static func listItems(_ text: String) -> [String]? {
         let trimmed = text.trimmingSpaces
         guard trimmed.first == "[" else { return trimmed.isEmpty ? [] : [trimmed] }
@@ -160,8 +160,11 @@ public protocol SettingValue: Sendable, Hashable {
 }
 
 extension Bool: SettingValue {
+    /// The kind of setting that holds this type.
     public static var settingKind: SettingKind { .boolean }
+    /// The value as it is stored.
     public var structureValue: StructureValue { .scalar(.boolean(self)) }
+    /// The value of a stored one; nil for another kind.
     public init?(structureValue: StructureValue) {
         guard case .scalar(.boolean(let value)) = structureValue else { return nil }
         self = value
@@ -169,8 +172,11 @@ extension Bool: SettingValue {
 }
 
 extension Int: SettingValue {
+    /// The kind of setting that holds this type.
     public static var settingKind: SettingKind { .integer }
+    /// The value as it is stored.
     public var structureValue: StructureValue { .scalar(.int64(Int64(self))) }
+    /// The value of a stored one; nil for another kind.
     public init?(structureValue: StructureValue) {
         guard case .scalar(.int64(let value)) = structureValue else { return nil }
         self.init(exactly: value)
@@ -178,8 +184,11 @@ extension Int: SettingValue {
 }
 
 extension Double: SettingValue {
+    /// The kind of setting that holds this type.
     public static var settingKind: SettingKind { .real }
+    /// The value as it is stored.
     public var structureValue: StructureValue { .scalar(.float64(self)) }
+    /// The value of a stored one; nil for another kind.
     public init?(structureValue: StructureValue) {
         guard case .scalar(.float64(let value)) = structureValue else { return nil }
         self = value
@@ -187,8 +196,11 @@ extension Double: SettingValue {
 }
 
 extension String: SettingValue {
+    /// The kind of setting that holds this type.
     public static var settingKind: SettingKind { .text }
+    /// The value as it is stored.
     public var structureValue: StructureValue { .scalar(.string(self)) }
+    /// The value of a stored one; nil for another kind.
     public init?(structureValue: StructureValue) {
         guard case .scalar(.string(let value)) = structureValue else { return nil }
         self = value
@@ -206,8 +218,11 @@ extension Double: SettingListElement { public static var listKind: SettingKind {
 extension String: SettingListElement { public static var listKind: SettingKind { .textList } }
 
 extension Array: SettingValue where Element: SettingListElement {
+    /// The kind of setting that holds this type.
     public static var settingKind: SettingKind { Element.listKind }
+    /// The value as it is stored.
     public var structureValue: StructureValue { .list(map(\.structureValue)) }
+    /// The value of a stored one; nil for another kind.
     public init?(structureValue: StructureValue) {
         guard case .list(let list) = structureValue else { return nil }
         var values: [Element] = []

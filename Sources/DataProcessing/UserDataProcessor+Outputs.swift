@@ -20,8 +20,8 @@ final class ProcessorOutlet {
         return frame
     }
 
-    /// Takes a frame back for later use, unless someone still holds it: that must not become another
-    /// frame under their hands.
+    /// Takes a frame back for later use, unless someone still holds it: that must not become
+    /// another frame under their hands.
     func recycle(_ frame: consuming Frame) {
         var frame = frame
         frame.releaseRegion()
@@ -31,9 +31,10 @@ final class ProcessorOutlet {
 }
 
 extension UserDataProcessor {
-    /// Hands `frame` on as an output beside the return value: for every frame 0 to 1023 times, in order, then
-    /// the returned frame follows. The frame belongs to the pipeline from then on and must not be used
-    /// any more; returning it as well does nothing. Outputs of a frame that then throws are given up.
+    /// Hands `frame` on as an output beside the return value: for every frame 0 to 1023 times, in
+    /// order, then the returned frame follows. The frame belongs to the pipeline from then on and
+    /// must not be used any more; returning it as well does nothing. Outputs of a frame that then
+    /// throws are given up.
     public func updateOutputChannel(_ frame: Frame) throws(ProcessingError) {
         guard let outlet, outlet.current != nil else {
             throw .noPipeline(operation: "updateOutputChannel")
@@ -48,8 +49,8 @@ extension UserDataProcessor {
         outlet.emitted.append(frame)
     }
 
-    /// A new image of zeros in an output slot, with id, time stamp and attributes of the frame that is being
-    /// processed.
+    /// A new image of zeros in an output slot, with id, time stamp and attributes of the frame that
+    /// is being processed.
     public func makeFrame(layout: ArrayLayout) throws -> Frame {
         try makeFrame { frame in
             try layout.checkUncompressed()
@@ -60,7 +61,8 @@ extension UserDataProcessor {
         }
     }
 
-    /// A new image whose pixels `body` writes, every one of them: they hold anything when it begins.
+    /// A new image whose pixels `body` writes, every one of them: they hold anything when it
+    /// begins.
     public func makeFrame<Element: ArrayElement>(
         layout: ArrayLayout, of type: Element.Type = Element.self,
         _ body: (inout MutableNDArrayView<Element>) throws -> Void
@@ -83,8 +85,8 @@ extension UserDataProcessor {
         }
     }
 
-    /// A new frame with the pixels and the layout of `image`, and id, time stamp and attributes of the frame
-    /// that is being processed.
+    /// A new frame with the pixels and the layout of `image`, and id, time stamp and attributes of
+    /// the frame that is being processed.
     public func makeFrame(_ image: NDArray) throws -> Frame {
         try makeFrame { frame in try frame.setPixels(image) }
     }

@@ -1,8 +1,9 @@
 /// What is done to a frame: the base class of every processor.
 ///
-/// The hooks are called by one thread, in this order: `init`, `configure` with the whole configuration,
-/// `start`, then `process` for every frame, with `configure`, `getStats` and `resetStats` between frames,
-/// and `stop`. What a hook throws reaches the person who runs the pipeline.
+/// The hooks are called by one thread, in this order: `init`, `configure` with the whole
+/// configuration, `start`, then `process` for every frame, with `configure`, `getStats` and
+/// `resetStats` between frames, and `stop`. What a hook throws reaches the person who runs the
+/// pipeline.
 open class UserDataProcessor {
     /// Makes a processor; the configuration has been checked against `settings`. `logger` and the
     /// other members of the pipeline are set afterwards, before `configure`.
@@ -21,8 +22,8 @@ open class UserDataProcessor {
     /// The settings; a subclass of a processor with settings adds its own to `super.settings`.
     open class var settings: [any SettingDeclaration] { [] }
 
-    /// How many frames one frame may become at most: that many output slots are kept ready. More are
-    /// possible (up to 1023), more slowly.
+    /// How many frames one frame may become at most: that many output slots are kept ready. More
+    /// are possible (up to 1023), more slowly.
     open class var maximumOutputCount: Int { 1 }
 
     // MARK: Hooks
@@ -30,8 +31,8 @@ open class UserDataProcessor {
     /// Called once before the first frame.
     open func start() throws {}
 
-    /// Called with the whole configuration, before `start` and after every change of it. When it throws, the
-    /// configuration before is put back by another call.
+    /// Called with the whole configuration, before `start` and after every change of it. When it
+    /// throws, the configuration before is put back by another call.
     open func configure(_ configuration: Configuration) throws {}
 
     /// Says by throwing that `configure` would refuse this configuration; changes nothing.
@@ -39,8 +40,8 @@ open class UserDataProcessor {
 
     /// Does the work on one frame.
     ///
-    /// Return the frame as it came, the frame changed, or another from `makeFrame`; nil means that it
-    /// is filtered out on purpose. When it throws, this frame fails and the pipeline goes on.
+    /// Return the frame as it came, the frame changed, or another from `makeFrame`; nil means that
+    /// it is filtered out on purpose. When it throws, this frame fails and the pipeline goes on.
     open func process(_ frame: Frame) throws -> Frame? { frame }
 
     /// Called once after the last frame.
@@ -56,7 +57,8 @@ open class UserDataProcessor {
     /// `getStatsPvaTypes`).
     open func getStatsTypes() -> [StatisticDeclaration] { [] }
 
-    /// The kind of payload that `process` takes; nil takes all. Others fail before `process` is called.
+    /// The kind of payload that `process` takes; nil takes all. Others fail before `process` is
+    /// called.
     open func getInputType() -> PayloadKind? { nil }
 
     /// The kind of payload that `process` gives; nil is the kind that came in.
@@ -86,12 +88,19 @@ open class UserDataProcessor {
 extension UserDataProcessor {
     /// What the pipeline tells a processor after making it.
     package struct Surroundings {
+        /// Where text for people goes.
         package var logger: Logger
+        /// The place in the pipeline of the first processor.
         package var processorId: Int
+        /// What the stage reads.
         package var inputChannel: String
+        /// What the stage writes.
         package var outputChannel: String
+        /// The field of the source's id.
         package var objectIdField: String
+        /// Queues of metadata by channel.
         package var metadataQueueMap: [String: MetadataQueue]
+        /// Where files are written.
         package var outputFiles: any OutputFileStager
 
         /// Surroundings of a processor at place `processorId`.
@@ -122,8 +131,8 @@ extension UserDataProcessor {
         outputFiles = surroundings.outputFiles
     }
 
-    /// The own statistics with their declarations, in the declared order; those that are not declared
-    /// follow by name, and of several workers the last value counts.
+    /// The own statistics with their declarations, in the declared order; those that are not
+    /// declared follow by name, and of several workers the last value counts.
     package func userStatistics() -> [Statistic] {
         var values = getStats()
         var statistics: [Statistic] = []

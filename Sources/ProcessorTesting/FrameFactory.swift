@@ -6,7 +6,8 @@ public enum FrameFactory {
     public enum Pattern: Sendable, Hashable {
         /// Every pixel has this value, held within the type.
         case constant(Double)
-        /// 0, 1, 2 … in memory order, starting over at the top of the type (1000 for floating point).
+        /// 0, 1, 2 … in memory order, starting over at the top of the type (1000 for floating
+        /// point).
         case ramp
         /// Evenly distributed over the whole range of the type (−1000 to 1000 for floating point).
         case noise(seed: UInt64)
@@ -26,7 +27,8 @@ public enum FrameFactory {
             uniqueId: uniqueId)
     }
 
-    /// An image of any layout; its time stamp is the id in seconds, its attribute `FrameNumber` the id.
+    /// An image of any layout; its time stamp is the id in seconds, its attribute `FrameNumber` the
+    /// id.
     ///
     /// - Throws: `NDArrayError` for a layout with a codec.
     public static func image(
@@ -53,8 +55,8 @@ public enum FrameFactory {
         }
     }
 
-    /// One image of every element type, and some of other shapes: a single pixel, one dimension, a stack
-    /// and the three colour modes.
+    /// One image of every element type, and some of other shapes: a single pixel, one dimension, a
+    /// stack and the three colour modes.
     ///
     /// - Throws: never, as long as these layouts are allowed.
     public static func everyKind() throws -> [NDArray] {

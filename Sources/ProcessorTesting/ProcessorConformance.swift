@@ -95,7 +95,8 @@ public struct ProcessorConformance<Processor: UserDataProcessor> {
         }
     }
 
-    /// The hooks work in the order of the pipeline, with and without frames, and for several instances.
+    /// The hooks work in the order of the pipeline, with and without frames, and for several
+    /// instances.
     public func verifyLifeCycle() throws {
         try makeHarness().stop()
         let (first, second) = (try makeHarness(), try makeHarness())
@@ -132,8 +133,9 @@ public struct ProcessorConformance<Processor: UserDataProcessor> {
             guard one.text == other.text else {
                 throw failure(
                     .determinism,
-                    "image \(input.uniqueId) gave two results; outputs may depend on nothing but input "
-                        + "and configuration, and every pixel of a new image has to be written")
+                    "image \(input.uniqueId) gave two results; outputs may depend on nothing but "
+                        + "input and configuration, and every pixel of a new image has to be written"
+                )
             }
         }
         guard isAnyProcessed else {
@@ -142,7 +144,8 @@ public struct ProcessorConformance<Processor: UserDataProcessor> {
         }
     }
 
-    /// Every kind of image is processed or refused by throwing, and the next frame goes on as before.
+    /// Every kind of image is processed or refused by throwing, and the next frame goes on as
+    /// before.
     public func verifyElementTypes() throws {
         let harness = try makeHarness()
         for image in try FrameFactory.everyKind() { try harness.process(image) }
@@ -217,8 +220,8 @@ extension HarnessResult {
                 case .bytes(let bytes, let typeName): "\(bytes) \(typeName)"
                 case .structure(let structure, let typeName): "\(structure) \(typeName)"
                 }
-            return
-                "\(output.key) \(output.uniqueId) \(output.timeStamp) \(output.attributes.map { "\($0)" }) \(payload)"
+            let attributes = output.attributes.map { "\($0)" }
+            return "\(output.key) \(output.uniqueId) \(output.timeStamp) \(attributes) \(payload)"
         }
         parts += files.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
         if let failure { parts.append(failure) }

@@ -27,7 +27,8 @@ public struct HarnessResult: Sendable {
     public let failure: String?
     /// The outputs in order; empty for a filtered or failed frame.
     public let outputs: [HarnessOutput]
-    /// The files that were written for the frame, with their names and contents; none is left on disk.
+    /// The files that were written for the frame, with their names and contents; none is left on
+    /// disk.
     public let files: [String: [UInt8]]
 
     /// Whether there was no output and no failure.
@@ -49,8 +50,8 @@ public final class ProcessorHarness<Processor: UserDataProcessor> {
     private let frame = Frame()
     private var nextFrameId: UInt64 = 1
 
-    /// Makes, configures and starts a processor. `garbage` is what memory holds before the processor writes
-    /// into it.
+    /// Makes, configures and starts a processor. `garbage` is what memory holds before the
+    /// processor writes into it.
     ///
     /// - Throws: `ConfigurationError`, or what the processor throws.
     public convenience init(
@@ -74,8 +75,8 @@ public final class ProcessorHarness<Processor: UserDataProcessor> {
 
     /// Runs `process` on an image.
     ///
-    /// - Throws: `ConformanceError` when the processor wrote into its input or kept memory; a failure of the
-    ///   frame is part of the result.
+    /// - Throws: `ConformanceError` when the processor wrote into its input or kept memory; a
+    ///   failure of the frame is part of the result.
     @discardableResult
     public func process(_ image: NDArray, sourceName: String = "test.tif") throws -> HarnessResult {
         try process(

@@ -11,8 +11,8 @@ open class AdOutputFileProcessor: AdImageProcessor {
     /// How they are called.
     public static let outputFileNameFormat = Setting(
         "outputFileNameFormat", default: "{uniqueId:06}.tiff",
-        "Name of each file: frameId, uniqueId, objectId, processorId, index, timestamp, sourceName or "
-            + "any attribute in braces, with a width and zeros as in {uniqueId:06}.")
+        "Name of each file: frameId, uniqueId, objectId, processorId, index, timestamp, sourceName "
+            + "or any attribute in braces, with a width and zeros as in {uniqueId:06}.")
     /// How the pixels are compressed.
     public static let compression = Setting(
         "compression", default: "none", choices: ["none", "deflate", "lzw", "zstd"],
@@ -22,7 +22,9 @@ open class AdOutputFileProcessor: AdImageProcessor {
         "overwrite", default: false,
         "Whether a file of the same name is replaced; otherwise the frame fails.")
 
+    /// One sentence for people.
     open override class var summary: String { "Writes every image into a TIFF file of its own." }
+    /// The settings.
     open override class var settings: [any SettingDeclaration] {
         [outputDirectory, outputFileNameFormat, compression, overwrite]
     }
@@ -94,6 +96,7 @@ open class AdOutputFileProcessor: AdImageProcessor {
         isStarted = false
     }
 
+    /// Back to zero.
     open override func resetStats() {
         (nFilesSaved, nBytesSaved, fileProcessingNanoseconds) = (0, 0, 0)
     }
@@ -109,6 +112,7 @@ open class AdOutputFileProcessor: AdImageProcessor {
         ]
     }
 
+    /// What the statistics are.
     open override func getStatsTypes() -> [StatisticDeclaration] {
         [
             StatisticDeclaration(

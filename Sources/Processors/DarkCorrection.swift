@@ -13,7 +13,9 @@ open class DarkCorrection: AdImageProcessor {
         "Whether results below 0 become 0. Unsigned pixels never go below; without this, signed "
             + "integers stop at the ends of their type.")
 
+    /// One sentence for people.
     open override class var summary: String { "Subtracts a dark image from every image." }
+    /// The settings.
     open override class var settings: [any SettingDeclaration] { [dark, clamp] }
 
     private var image: NDArray?
@@ -53,12 +55,15 @@ open class DarkCorrection: AdImageProcessor {
         return frame
     }
 
+    /// Back to zero.
     open override func resetStats() { nCorrected = 0 }
 
+    /// What was counted.
     open override func getStats() -> [String: StatisticValue] {
         ["nCorrected": .unsigned(nCorrected)]
     }
 
+    /// What the statistics are.
     open override func getStatsTypes() -> [StatisticDeclaration] {
         [
             StatisticDeclaration(
@@ -100,7 +105,7 @@ private struct IntegerDark<Element: ArrayElement & FixedWidthInteger>: PreparedD
             try frame.mapPixels(of: Element.self) { index, pixel in
                 let other = dark[index]
                 let (difference, overflow) = pixel.subtractingReportingOverflow(other)
-                // An overflow towards the top needs a negative dark, one towards the bottom a positive.
+                // Towards the top it takes a negative dark to overflow, else a positive.
                 let clamped = overflow ? (other > 0 ? Element.min : Element.max) : difference
                 return max(clamped, floor)
             }

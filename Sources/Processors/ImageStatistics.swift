@@ -1,11 +1,12 @@
 public import NDArrays
 
-/// Minimum, maximum, sum, mean and standard deviation of the pixels of one image, all planes together.
+/// Minimum, maximum, sum, mean and standard deviation of the pixels of one image, all planes
+/// together.
 ///
-/// Integers of up to 32 bits are summed exactly, squares included; for 64-bit integers the sum is exact and
-/// the deviation is computed about the mean of each block and merged (T. F. Chan, G. H. Golub,
-/// R. J. LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979),
-/// as for floating point, where NaN is left out and counted.
+/// Integers of up to 32 bits are summed exactly, squares included; for 64-bit integers the sum is
+/// exact and the deviation is computed about the mean of each block and merged (T. F. Chan, G. H.
+/// Golub, R. J. LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
+/// Variances", 1979), as for floating point, where NaN is left out and counted.
 public struct ImageStatistics: Sendable, Hashable {
     /// One extreme value with where it is first met in memory order.
     public struct Extreme: Sendable, Hashable {
@@ -31,8 +32,8 @@ public struct ImageStatistics: Sendable, Hashable {
     public let sum: ScalarValue
     /// The mean; NaN without pixels that count.
     public let mean: Double
-    /// The standard deviation of the pixels themselves (divisor n, as numpy's `std`); NaN without pixels
-    /// that count.
+    /// The standard deviation of the pixels themselves (divisor n, as numpy's `std`); NaN without
+    /// pixels that count.
     public let sigma: Double
 
     /// The statistics of an image.
@@ -72,7 +73,7 @@ private struct Scan: ScanVisitor {
         let count = layout.elementCount
         var totals = Totals()
         var extremes = Element.widestExtremes
-        // The blocks in which the extremes were last improved: only these are searched for positions.
+        // The blocks in which the extremes were last improved: the places are in these.
         var (minimumBlock, maximumBlock) = (0, 0)
         for block in stride(from: 0, to: count, by: scanBlockCount) {
             let blockCount = min(scanBlockCount, count - block)

@@ -1,7 +1,7 @@
 import NDArrays
 
-/// Elements that are summed before the result goes into wide totals. 32 768 16-bit values fit a 32-bit
-/// sum, and a block stays in the first-level cache for its second pass.
+/// Elements that are summed before the result goes into wide totals. 32 768 16-bit values fit a
+/// 32-bit sum, and a block stays in the first-level cache for its second pass.
 let scanBlockCount = 1 << 13
 
 /// Sums over pixels of a type, written so that the compiler makes vector loops of them.
@@ -34,7 +34,8 @@ enum BlockMoments {
     case centred(count: Int, sum: ExactSum, mean: Double, squares: Double)
 }
 
-/// The smallest and largest of `count` elements, NaN left out; `minimum` > `maximum` when there are none.
+/// The smallest and largest of `count` elements, NaN left out; `minimum` > `maximum` when there are
+/// none.
 @inline(__always)
 func blockExtremes<Element: ArrayElement>(
     _ pixels: UnsafePointer<Element>, _ count: Int, from start: (minimum: Element, maximum: Element)
@@ -60,7 +61,8 @@ func smallSum<Element: FixedWidthInteger>(
     return .integer(Int128(sum))
 }
 
-/// A square of a 16-bit value has 32 bits; its halves are summed apart, so that lanes of 32 bits hold.
+/// A square of a 16-bit value has 32 bits; its halves are summed apart, so that lanes of 32 bits
+/// hold.
 @inline(__always)
 func smallMoments<Element: FixedWidthInteger>(
     _ pixels: UnsafePointer<Element>, _ count: Int

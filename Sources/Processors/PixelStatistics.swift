@@ -1,7 +1,7 @@
 public import DataProcessing
 
-/// Measures every image: minimum and maximum with their places, sum, mean and standard deviation, as
-/// attributes of the frame (names as of areaDetector's NDPluginStats) and as statistics.
+/// Measures every image: minimum and maximum with their places, sum, mean and standard deviation,
+/// as attributes of the frame (names as of areaDetector's NDPluginStats) and as statistics.
 open class PixelStatistics: AdImageProcessor {
     /// What every attribute name begins with.
     public static let attributePrefix = Setting(
@@ -9,9 +9,11 @@ open class PixelStatistics: AdImageProcessor {
         "Text that the names of the attributes begin with, so that two instances can be told apart."
     )
 
+    /// One sentence for people.
     open override class var summary: String {
         "Measures minimum, maximum, sum, mean and sigma of every image."
     }
+    /// The settings.
     open override class var settings: [any SettingDeclaration] { [attributePrefix] }
 
     private var names = AttributeNames(prefix: "")

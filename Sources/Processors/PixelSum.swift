@@ -2,6 +2,7 @@ public import DataProcessing
 
 /// Adds up the pixels of every image in 64 bits and does nothing else: the load of the benchmark.
 open class PixelSum: AdImageProcessor {
+    /// One sentence for people.
     open override class var summary: String { "Adds up the pixels of every image, and no more." }
 
     private var nImages: UInt64 = 0
@@ -16,12 +17,15 @@ open class PixelSum: AdImageProcessor {
         return frame
     }
 
+    /// Back to zero.
     open override func resetStats() { (nImages, lastSum) = (0, 0) }
 
+    /// What was counted.
     open override func getStats() -> [String: StatisticValue] {
         ["nImages": .unsigned(nImages), "lastSum": .real(lastSum)]
     }
 
+    /// What the statistics are.
     open override func getStatsTypes() -> [StatisticDeclaration] {
         [
             StatisticDeclaration(

@@ -85,7 +85,8 @@ final class Everything: UserDataProcessor {
         }
         #expect(
             message("count", "11")
-                == "Everything: count can't be '11'; it has to be a whole number from 1 to 10 frames"
+                == "Everything: count can't be '11'; "
+                + "it has to be a whole number from 1 to 10 frames"
         )
         #expect(message("conut", "1") == "Everything has no setting conut; did you mean count?")
         #expect(message("Energy", "1") == "Everything has no setting Energy; did you mean energy?")

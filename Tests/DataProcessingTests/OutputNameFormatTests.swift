@@ -57,7 +57,8 @@ import Testing
         let error = #expect(throws: ProcessingError.self) { try format.name(for: frame()) }
         #expect(
             error?.description
-                == "name format '{energy}.tiff': the frame has no attribute energy; did you mean Energy?"
+                == "name format '{energy}.tiff': the frame has no attribute energy; "
+                + "did you mean Energy?"
         )
         #expect(throws: ProcessingError.self) {
             try OutputNameFormat("{None}").name(for: frame())

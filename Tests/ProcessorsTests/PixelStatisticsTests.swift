@@ -109,7 +109,8 @@ extension ImageStatistics {
             for case in sys.argv[1:]:
                 path, dtype = case.rsplit(':', 1)
                 a = np.fromfile(path, dtype=dtype)
-                total = int(a.sum(dtype=object)) if a.dtype.kind in 'iu' else float(a.sum(dtype='f8'))
+                whole = a.dtype.kind in 'iu'
+                total = int(a.sum(dtype=object)) if whole else float(a.sum(dtype='f8'))
                 print(a.argmin(), a.argmax(), total, repr(float(a.mean(dtype='f8'))),
                       repr(float(a.std(dtype='f8'))))
             """

@@ -5,8 +5,8 @@ import NDArrays
 private let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-/// The second implementation: $SLUICE_PYTHON, or the Python of the virtual environment that scripts/test
-/// makes, with numpy and tifffile. Without one the tests that need it are skipped.
+/// The second implementation: $SLUICE_PYTHON, or the Python of the virtual environment that
+/// scripts/test makes, with numpy and tifffile. Without one the tests that need it are skipped.
 enum Python {
     static let path: String? = {
         let path =

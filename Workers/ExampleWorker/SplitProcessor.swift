@@ -1,7 +1,7 @@
 import DataProcessing
 
-/// Cuts an image into its four quarters, which go on as frames of their own: upper left, upper right,
-/// lower left, lower right, with id 4 · id + index.
+/// Cuts an image into its four quarters, which go on as frames of their own: upper left, upper
+/// right, lower left, lower right, with id 4 · id + index.
 final class SplitProcessor: AdImageProcessor {
     override class var summary: String { "Cuts every image into its four quarters." }
     override class var maximumOutputCount: Int { 4 }
