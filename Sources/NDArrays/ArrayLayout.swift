@@ -2,8 +2,8 @@
 public struct ArrayLayout: Sendable, Hashable {
     /// The most bytes one array may have, 64 GiB: more is no detector image but a damaged header.
     public static let maximumByteCount = 64 << 30
-    /// The largest magnitude of a dimension's offset and full size: far beyond every detector, and low
-    /// enough that arithmetic with sizes and binning cannot overflow.
+    /// The largest magnitude of a dimension's offset and full size: far beyond every detector, and
+    /// low enough that arithmetic with sizes and binning cannot overflow.
     public static let maximumOffset = 1 << 40
     /// The largest binning of a dimension.
     public static let maximumBinning = 1 << 20
@@ -14,14 +14,16 @@ public struct ArrayLayout: Sendable, Hashable {
     public let dimensions: NDDimensions
     /// How colours lie in the dimensions.
     public let colorMode: ColorMode
-    /// Name of the compression as areaDetector spells it (`blosc`, `lz4`, `bslz4` …); empty means raw.
+    /// Name of the compression as areaDetector spells it (`blosc`, `lz4`, `bslz4` …); empty means
+    /// raw.
     public let codecName: String
     /// Number of elements, all dimensions multiplied.
     public let elementCount: Int
 
     /// A checked layout.
     ///
-    /// - Throws: `NDArrayError` for a dimension below 1, a binning that is not 1 to `maximumBinning`,
+    /// - Throws: `NDArrayError` for a dimension below 1, a binning that is not 1 to
+    /// `maximumBinning`,
     ///   an offset or full size beyond `maximumOffset`, a colour mode that does not fit the
     ///   dimensions, or more than `maximumByteCount` bytes.
     public init(

@@ -144,7 +144,8 @@ public protocol ElementVisitor {
 }
 
 extension ElementType {
-    /// Calls the visitor with the Swift type for this element type (`UInt8` for boolean) and returns its result.
+    /// Calls the visitor with the Swift type for this element type (`UInt8` for boolean) and
+    /// returns its result.
     @inlinable
     public func accept<Visitor: ElementVisitor>(_ visitor: inout Visitor) throws -> Visitor.Result {
         switch self {

@@ -3,7 +3,8 @@
 /// The text form is the id and the output index of every step: `17` is source frame 17, `17/0/3`
 /// output 3 of output 0 of it.
 public struct FrameKey: Sendable, Hashable {
-    /// The most outputs one frame may have in one stage: a step of a branch has 10 bits, and 0 is "none".
+    /// The most outputs one frame may have in one stage: a step of a branch has 10 bits, and 0 is
+    /// "none".
     public static let maximumOutputCount = 1023
     /// The most steps a branch may have: 60 of its 64 bits.
     public static let maximumDepth = 6
@@ -20,7 +21,8 @@ public struct FrameKey: Sendable, Hashable {
         self.branch = branch
     }
 
-    /// Whether `branch` is one that `child` makes: at most `maximumDepth` steps, none of them missing.
+    /// Whether `branch` is one that `child` makes: at most `maximumDepth` steps, none of them
+    /// missing.
     public var isWellFormed: Bool {
         guard branch >> 60 == 0 else { return false }
         var rest = branch

@@ -59,7 +59,8 @@ public struct NDArray: Sendable {
         try body(UnsafeRawBufferPointer(storage.bytes))
     }
 
-    /// Calls `body` with the bytes of the pixels for writing; other copies of the image keep theirs.
+    /// Calls `body` with the bytes of the pixels for writing; other copies of the image keep
+    /// theirs.
     public mutating func withUnsafeMutableBytes<Result, Failure: Error>(
         _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -69,7 +70,8 @@ public struct NDArray: Sendable {
 
     /// Calls `body` with a typed view of the pixels, which cannot be kept.
     ///
-    /// - Throws: `NDArrayError` when the pixels are of another type or compressed, and what `body` throws.
+    /// - Throws: `NDArrayError` when the pixels are of another type or compressed, and what `body`
+    /// throws.
     public borrowing func withPixels<Element: ArrayElement, Result>(
         of type: Element.Type = Element.self, _ body: (NDArrayView<Element>) throws -> Result
     ) throws -> Result {
@@ -107,7 +109,8 @@ public struct NDArray: Sendable {
 }
 
 extension ArrayLayout {
-    /// Whether elements can be read as `type`: the same type, or `UInt8` for boolean, and not compressed.
+    /// Whether elements can be read as `type`: the same type, or `UInt8` for boolean, and not
+    /// compressed.
     ///
     /// - Throws: `NDArrayError` that says what they are.
     package func check<Element: ArrayElement>(_ type: Element.Type) throws(NDArrayError) {

@@ -55,8 +55,8 @@ public struct NDAttributes: Sendable, Hashable, RandomAccessCollection {
         }
     }
 
-    /// These attributes in this order, nil when a name comes twice. Takes time proportional to their
-    /// number.
+    /// These attributes in this order, nil when a name comes twice. Takes time proportional to
+    /// their number.
     package init?(uniqueAttributes attributes: [NDAttribute]) {
         let isUnique =
             attributes.count < 2 || Set(attributes.map(\.name)).count == attributes.count
@@ -96,7 +96,8 @@ public struct NDAttributes: Sendable, Hashable, RandomAccessCollection {
 
 /// A point in time of a frame: seconds since the POSIX epoch and nanoseconds, as pvData's `time_t`.
 public struct TimeStamp: Sendable, Hashable, Comparable {
-    /// Seconds from areaDetector's epoch of 1990 to the POSIX epoch of 1970 (EPICS `POSIX_TIME_AT_EPICS_EPOCH`).
+    /// Seconds from areaDetector's epoch of 1990 to the POSIX epoch of 1970 (EPICS
+    /// `POSIX_TIME_AT_EPICS_EPOCH`).
     public static let epicsEpochOffset: Int64 = 631_152_000
     /// Whole seconds since 1970-01-01 00:00 UTC.
     public var secondsPastEpoch: Int64

@@ -1,5 +1,6 @@
-/// The candidate that `name` is most likely a misspelling of, nil when none is near: at most a third of
-/// its letters (and at least 2) differ, case aside. Of equally near ones the first is taken.
+/// The candidate that `name` is most likely a misspelling of, nil when none is near: at most a
+/// third of its letters (and at least 2) differ, case aside. Of equally near ones the first is
+/// taken.
 package func nearestName(to name: String, in candidates: some Sequence<String>) -> String? {
     let wanted = Array(name.lowercased().utf8)
     let limit = max(2, wanted.count / 3)
@@ -12,8 +13,8 @@ package func nearestName(to name: String, in candidates: some Sequence<String>) 
     return best?.name
 }
 
-/// Insertions, deletions, replacements and exchanges of neighbours that lead from one text to the other
-/// (optimal string alignment).
+/// Insertions, deletions, replacements and exchanges of neighbours that lead from one text to the
+/// other (optimal string alignment).
 func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
     var beforeLast: [Int] = []
     var last = Array(0...right.count)

@@ -31,7 +31,8 @@ public enum ScalarValue: Sendable, Hashable {
         }
     }
 
-    /// The value as float64, nil for a string; booleans are 0 and 1, large 64-bit integers are rounded.
+    /// The value as float64, nil for a string; booleans are 0 and 1, large 64-bit integers are
+    /// rounded.
     public var doubleValue: Double? {
         switch self {
         case .boolean(let value): value ? 1 : 0
@@ -43,7 +44,8 @@ public enum ScalarValue: Sendable, Hashable {
         }
     }
 
-    /// The value as a signed 64-bit integer; nil for strings, floating point, and what does not fit.
+    /// The value as a signed 64-bit integer; nil for strings, floating point, and what does not
+    /// fit.
     public var int64Value: Int64? {
         switch self {
         case .boolean(let value): value ? 1 : 0

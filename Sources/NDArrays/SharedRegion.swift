@@ -6,7 +6,8 @@ internal import Glibc
 /// Pages come into being when they are first touched (man 2 memfd_create); the memory goes with the
 /// last process that has it mapped or open.
 package struct SharedRegion: ~Copyable, @unchecked Sendable {
-    // Unchecked: base address and descriptor never change; who may write which bytes is the owner's rule.
+    // Unchecked: base address and descriptor never change; who may write which bytes is the owner's
+    // rule.
     /// First byte of the mapping.
     package let base: UnsafeMutableRawPointer
     /// Bytes of the mapping.

@@ -88,16 +88,16 @@ extension ByteWriter {
         count += MessageHeader.byteCount
     }
 
-    /// Says that a field of the unfinished message is over what its reader takes; `endMessage` throws
-    /// the first such error. So that writing a field needs no `try`, and nothing is sent that the
-    /// other side must take for damage.
+    /// Says that a field of the unfinished message is over what its reader takes; `endMessage`
+    /// throws the first such error. So that writing a field needs no `try`, and nothing is sent
+    /// that the other side must take for damage.
     package mutating func refuse(_ code: WireError.Code) {
         if refusal == nil { refusal = WireError(code, byteOffset: UInt64(count)) }
     }
 
-    /// Ends the message: fills in its header. `payloadByteCount` bytes of payload must be sent right
-    /// after these bytes. A message over the limits, or with a refused field, is taken back whole and
-    /// the error thrown.
+    /// Ends the message: fills in its header. `payloadByteCount` bytes of payload must be sent
+    /// right after these bytes. A message over the limits, or with a refused field, is taken back
+    /// whole and the error thrown.
     package mutating func endMessage(payloadByteCount: Int = 0) throws(WireError) {
         guard let (start, begun) = message else {
             preconditionFailure("endMessage belongs to a beginMessage")

@@ -15,7 +15,8 @@ package struct ProcessorSpecification: Sendable, Hashable {
     }
 }
 
-/// Make a chain of processors with version `configurationVersion` of their configuration and start it.
+/// Make a chain of processors with version `configurationVersion` of their configuration and start
+/// it.
 package struct StartCommand: Sendable, Hashable {
     /// The version that the settings are; frames are stamped with versions.
     package var configurationVersion: UInt64
@@ -113,7 +114,8 @@ package struct ConfigureCommand: Sendable, Hashable {
     }
 }
 
-/// Process one frame. The request id of the message names the dispatch and comes back with the result.
+/// Process one frame. The request id of the message names the dispatch and comes back with the
+/// result.
 package struct ProcessCommand: Sendable, Hashable {
     /// Which frame of the run.
     package var key: FrameKey

@@ -1,8 +1,8 @@
 internal import Wire
 
 // Writers and readers of fields with the limits of the protocol. What a reader refuses its writer
-// refuses too (`ByteWriter.refuse`): a frame that cannot be described fails alone, and is never sent
-// to make the other side believe that the pipe is damaged.
+// refuses too (`ByteWriter.refuse`): a frame that cannot be described fails alone, and is never
+// sent to make the other side believe that the pipe is damaged.
 
 extension ByteReader {
     /// A short text: a name.
@@ -82,9 +82,9 @@ extension ByteWriter {
 
 // MARK: - Blocks
 
-/// Some bytes of a body that hold fields at known places: checked once, then read without a call for
-/// each. For the messages of which there is one per frame. (Functions of another module that are
-/// `package` are not inlined, not even with `@inlinable`, hence the types here.)
+/// Some bytes of a body that hold fields at known places: checked once, then read without a call
+/// for each. For the messages of which there is one per frame. (Functions of another module that
+/// are `package` are not inlined, not even with `@inlinable`, hence the types here.)
 struct FieldBlock {
     private let bytes: UnsafeRawBufferPointer
 

@@ -1,7 +1,8 @@
 internal import NDArrays
 package import Wire
 
-// There is one descriptor per frame and direction, so its fixed parts are read and written as blocks.
+// There is one descriptor per frame and direction, so its fixed parts are read and written as
+// blocks.
 
 extension FrameDescriptor {
     /// Bytes of the fields before the source's name.
@@ -58,8 +59,8 @@ extension TimeStamp {
 }
 
 extension FrameLocation {
-    /// Where the bytes of an inline frame lie in a payload of `payloadByteCount` bytes; nil when they
-    /// are not in it, and for the other locations. Any numbers may be asked for.
+    /// Where the bytes of an inline frame lie in a payload of `payloadByteCount` bytes; nil when
+    /// they are not in it, and for the other locations. Any numbers may be asked for.
     package func payloadRange(payloadByteCount: Int) -> Range<Int>? {
         guard case .inline(let byteOffset, let byteCount) = self,
             byteOffset <= UInt64(payloadByteCount),

@@ -34,8 +34,8 @@ package struct PoolDescription: Sendable, Hashable {
     /// Bytes of all slots, which is what is mapped.
     package var byteCount: Int { Int(slotByteCount) * Int(slotCount) }
 
-    /// Where in the pool the first `byteCount` bytes of `slot` lie; nil when there is no such slot or
-    /// it has less room. Any numbers may be asked for.
+    /// Where in the pool the first `byteCount` bytes of `slot` lie; nil when there is no such slot
+    /// or it has less room. Any numbers may be asked for.
     package func byteRange(slot: UInt32, byteCount: UInt64) -> Range<Int>? {
         guard slot < slotCount, byteCount <= slotByteCount else { return nil }
         let start = Int(slot) * Int(slotByteCount)
@@ -75,7 +75,8 @@ package struct Hello: Sendable, Hashable {
     package var incarnation: UInt32
     /// Whether somebody takes the outputs: if not, results carry only their number.
     package var wantsOutputs: Bool
-    /// Names of what the stage takes frames from and gives them to, for `inputChannel` and `outputChannel`.
+    /// Names of what the stage takes frames from and gives them to, for `inputChannel` and
+    /// `outputChannel`.
     package var inputChannel: String
     package var outputChannel: String
     /// Lowest level of log lines on standard error: `trace` … `critical`.
@@ -170,8 +171,8 @@ package struct Hello: Sendable, Hashable {
         if let fault { throw reader.error(fault) }
     }
 
-    /// What no worker could work with: descriptors that are no numbers of descriptors, pools without
-    /// room or beyond the limits, a pool number that comes twice, two writable pools.
+    /// What no worker could work with: descriptors that are no numbers of descriptors, pools
+    /// without room or beyond the limits, a pool number that comes twice, two writable pools.
     private var fault: WireError.Code? {
         let largest = UInt64(Int32.max)
         if statusDescriptor != Self.noDescriptor, statusDescriptor > largest {

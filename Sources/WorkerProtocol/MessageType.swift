@@ -84,7 +84,8 @@ package enum ProtocolLimits {
     package static let maximumOutputByteCount: UInt64 = 1 << 46
     /// Nanoseconds that one frame may take, 13 days; sums of some 10⁴ of them fit in 64 bits.
     package static let maximumProcessingNanoseconds: UInt64 = 1 << 50
-    /// Seconds of a time stamp before and after 1970, 272 years: as nanoseconds they fit in 64 bits.
+    /// Seconds of a time stamp before and after 1970, 272 years: as nanoseconds they fit in 64
+    /// bits.
     package static let maximumSeconds: Int64 = 1 << 33
     /// Outputs, leased slots and staged files of one frame (`FrameKey.maximumOutputCount`).
     package static let maximumOutputCount = 1023

@@ -1,7 +1,7 @@
 /// The page of shared memory in which a worker says what it is doing, without a message.
 ///
-/// All fields are 64-bit words in the machine's byte order, written by the worker alone with release
-/// ordering and read by the controller with acquire ordering.
+/// All fields are 64-bit words in the machine's byte order, written by the worker alone with
+/// release ordering and read by the controller with acquire ordering.
 package enum StatusPage {
     /// Bytes of the page: one page of memory on x86-64 and most of arm64.
     package static let byteCount = 4096

@@ -7,7 +7,8 @@ import WorkerProtocol
 
 /// The controller's side of a conversation with one worker process, as small as can be.
 final class WorkerSession {
-    /// Milliseconds that an answer may take: a Python interpreter on a loaded machine starts in one.
+    /// Milliseconds that an answer may take: a Python interpreter on a loaded machine starts in
+    /// one.
     private static let maximumWaitMilliseconds: Int32 = 20_000
 
     private let spawner: ProcessSpawner
