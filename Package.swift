@@ -83,8 +83,8 @@ let package = Package(
         library(
             "Commands",
             [
-                "ControllerRuntime", "Endpoints", "WorkerProtocol", "NDArrays", "Statistics", "Journal", "TIFF",
-                "Pipes", arguments, yaml, logging,
+                "ControllerRuntime", "Endpoints", "FrameReaders", "WorkerProtocol", "NDArrays",
+                "Statistics", "Journal", "TIFF", "Pipes", arguments, yaml, logging,
             ]),
         .executableTarget(name: "sluice", dependencies: ["Commands"], swiftSettings: strict),
         // Worker executables

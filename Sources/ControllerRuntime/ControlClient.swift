@@ -45,6 +45,7 @@ package struct ControlClient: ~Copyable {
     package static let standardTimeLimit: Duration = .seconds(60)
 
     private let path: String
+    private let folder: OwnedDescriptor
     private let socket: OwnedDescriptor
     private var input: [UInt8] = []
     private var lastId: UInt64 = 0
@@ -68,6 +69,7 @@ package struct ControlClient: ~Copyable {
             default: throw .connection(path: path, reason: "\(error)")
             }
         }
+        self.folder = folder
     }
 
     /// Sends a command and waits for its answer. A refusal by the run is an answer, not an error.
@@ -103,14 +105,14 @@ package struct ControlClient: ~Copyable {
         }
     }
 
-    /// Waits until the run closes the connection: its end.
+    /// Waits until the run is over and all its files are written.
     package mutating func waitForEnd() throws(ControlClientError) {
         let never = ContinuousClock.now.advanced(by: .seconds(366 * 24 * 3600))
         while true {
             do {
                 _ = try readLine(until: never, timeLimit: .zero)
             } catch .closed {
-                return
+                return RunDirectoryLock.waitUntilFree(in: folder)
             } catch {
                 throw error
             }

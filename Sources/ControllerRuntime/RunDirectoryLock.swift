@@ -7,6 +7,7 @@ struct RunDirectoryLock: ~Copyable, Sendable {
     // Linux, fcntl.h; Glibc hides them behind _GNU_SOURCE.
     private static let getLock: Int32 = 36  // F_OFD_GETLK
     private static let setLock: Int32 = 37  // F_OFD_SETLK
+    private static let setLockAndWait: Int32 = 38  // F_OFD_SETLKW
 
     private let file: OwnedDescriptor
 
@@ -52,6 +53,18 @@ struct RunDirectoryLock: ~Copyable, Sendable {
         var request = wholeFile
         guard fcntl(file.rawValue, getLock, &request) == 0 else { return false }
         return request.l_type != Int16(F_UNLCK)
+    }
+
+    /// Waits until no process holds the lock.
+    static func waitUntilFree(in descriptor: borrowing OwnedDescriptor) {
+        let name = RunDirectory.File.lock.rawValue
+        let number = cl_open_at(descriptor.rawValue, name, O_RDONLY, 0)
+        if number < 0 { return }
+        // A reading lock may be held on a file open for reading; it goes with the descriptor.
+        let file = OwnedDescriptor(owning: number)
+        var request = wholeFile
+        request.l_type = Int16(F_RDLCK)
+        while fcntl(file.rawValue, setLockAndWait, &request) != 0, errno == EINTR {}
     }
 
     /// The process that wrote the lock file, nil when it has not done so yet.

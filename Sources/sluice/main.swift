@@ -1,1 +1,4 @@
-print("")
+import Commands
+import Foundation
+
+exit(await SluiceProgram.run(Array(CommandLine.arguments.dropFirst())))

@@ -1,0 +1,244 @@
+internal import ControllerRuntime
+internal import Endpoints
+internal import NDArrays
+
+/// The configuration file of a run. Every key is in `Docs/Reference/Configuration.md`.
+enum PipelineFile {
+    /// Keys of the file.
+    static let keys = [
+        "source", "stages", "rate", "plane", "pool", "statistics", "logLevel", "runDirectory",
+    ]
+    /// Keys of a stage.
+    static let stageKeys = [
+        "name", "from", "workers", "processors", "worker", "inFlight", "policy", "outputSlotBytes",
+        "startTimeLimit", "stopTimeLimit",
+    ]
+    /// Keys of `pool`.
+    static let poolKeys = ["inputSlots", "inputSlotBytes", "maximumBytes"]
+    /// Keys of `statistics`.
+    static let statisticsKeys = ["period"]
+    /// Levels of log lines, lowest first.
+    static let logLevels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
+    /// The word that stands for the source in `from`.
+    static let sourceWord = "source"
+
+    /// The plan that `text` describes; `file` is named in errors.
+    static func parse(_ text: String, file: String) throws(CommandError) -> RunPlan {
+        let root = try YAMLValue.parse(text, file: file)
+        let values = try root.values(keys: keys)
+        var plan = RunPlan(configuration: RunConfiguration(stages: []))
+        if let value = values["source"] { plan.source = try source(value) }
+        guard let stages = values["stages"] else { throw root.error("has no stages: add them") }
+        plan.configuration.stages = try self.stages(stages)
+        if let value = values["rate"] {
+            plan.configuration.rateLimit = try value.parsed("frames per second, above 0") {
+                Double($0).flatMap { $0 > 0 && $0.isFinite ? $0 : nil }
+            }
+        }
+        if let value = values["plane"] {
+            plan.configuration.plane = try value.parsed(
+                PixelPlane.allCases.map(\.rawValue).joined(separator: " or "),
+                PixelPlane.init(rawValue:))
+        }
+        if let value = values["pool"] { try pool(value, &plan.configuration) }
+        if let period = try values["statistics"]?.values(keys: statisticsKeys)["period"] {
+            plan.configuration.statisticsPeriod = try duration(period, minimum: .milliseconds(10))
+        }
+        if let value = values["logLevel"] {
+            plan.configuration.logLevel = try value.parsed(
+                "one of \(logLevels.joined(separator: ", "))"
+            ) { logLevels.contains($0) ? $0 : nil }
+        }
+        if let value = values["runDirectory"] {
+            plan.configuration.runDirectory = try value.text()
+        }
+        return plan
+    }
+
+    // MARK: - Parts
+
+    /// `tiff:scan/*.tif`, or `{tiff: {paths: […]}}`, `{tiff: scan/*.tif}`, `{sim: {count: 5}}`.
+    private static func source(_ value: YAMLValue) throws(CommandError) -> SourceSpecification {
+        if value.isScalar {
+            do {
+                return try SourceSpecification.parse(value.text())
+            } catch {
+                throw value.error("is wrong: \(error.message)")
+            }
+        }
+        let entries = try value.entries()
+        guard entries.count == 1, let entry = entries.first else {
+            throw value.error("must hold one kind with its settings, as `{tiff: {paths: [a.tif]}}`")
+        }
+        guard let kind = SourceFactory.kinds.first(where: { $0.name == entry.key }) else {
+            throw value.error(
+                "has the unknown kind \(entry.key)"
+                    + NearestName.hint(for: entry.key, in: SourceFactory.kinds.map(\.name)),
+                line: entry.line)
+        }
+        var source = SourceSpecification(kind: kind.name)
+        if kind.takesPaths {
+            if entry.value.isMapping {
+                let values = try entry.value.values(keys: kind.settings.map(\.name))
+                guard let paths = values["paths"] else { throw entry.value.error("has no paths") }
+                source.paths = try paths.texts()
+            } else {
+                source.paths = try entry.value.texts()
+            }
+        } else {
+            source.settings = try entry.value.structure()
+            _ = entry.value.isNull ? [:] : try entry.value.values(keys: kind.settings.map(\.name))
+        }
+        return source
+    }
+
+    private static func stages(
+        _ value: YAMLValue
+    ) throws(CommandError) -> [StageConfiguration] {
+        let list = try value.list()
+        var stages: [StageConfiguration] = []
+        for (index, item) in list.enumerated() {
+            let values = try item.values(keys: stageKeys)
+            let stage = try stage(item, values, isOnly: list.count == 1)
+            if index > 0, values["from"] == nil {
+                throw item.error(
+                    "(\(stage.name)) has no from: write from: \(stages[index - 1].name) to take "
+                        + "what that stage gives, or from: source for the frames of the source")
+            }
+            stages.append(stage)
+        }
+        if stages.isEmpty { throw value.error("is empty: a run needs a stage") }
+        return stages
+    }
+
+    private static func stage(
+        _ item: YAMLValue, _ values: [String: YAMLValue], isOnly: Bool
+    ) throws(CommandError) -> StageConfiguration {
+        guard let processors = values["processors"] else {
+            throw item.error("has no processors: add them")
+        }
+        var stage = StageConfiguration(
+            name: StageConfiguration.onlyStageName, processors: try self.processors(processors))
+        if let name = values["name"] {
+            stage.name = try name.parsed(
+                "letters, digits, - and _, and not `source`", Self.stageName)
+        } else if !isOnly {
+            throw item.error("has no name: each of several stages needs one")
+        }
+        if let from = try values["from"]?.text(), from != sourceWord { stage.from = from }
+        if let workers = values["workers"] {
+            stage.workerCount = try workers.integer(in: 1...StageConfiguration.maximumWorkerCount)
+        }
+        if let worker = values["worker"] { stage.workerExecutable = try worker.text() }
+        if let inFlight = values["inFlight"] {
+            stage.inFlight = try inFlight.integer(in: 1...StageConfiguration.maximumInFlight)
+        }
+        if let policy = values["policy"] { stage.policy = try self.policy(policy) }
+        if let bytes = values["outputSlotBytes"] {
+            stage.outputSlotByteCount = try byteCount(bytes)
+        }
+        if let limit = values["startTimeLimit"] {
+            stage.startTimeLimit = try duration(limit, minimum: .milliseconds(1))
+        }
+        if let limit = values["stopTimeLimit"] {
+            stage.stopTimeLimit = try duration(limit, minimum: .milliseconds(1))
+        }
+        return stage
+    }
+
+    /// A name that may stand before a dot in `--set`.
+    static func stageName(_ text: String) -> String? {
+        let isGood = text.allSatisfy { $0.isLetter || $0.isNumber || $0 == "-" || $0 == "_" }
+        return isGood && !text.isEmpty && text != sourceWord ? text : nil
+    }
+
+    private static func processors(
+        _ value: YAMLValue
+    ) throws(CommandError) -> [ProcessorConfiguration] {
+        var processors: [ProcessorConfiguration] = []
+        for item in try value.list() {
+            if item.isScalar {
+                do {
+                    processors.append(try SettingText.processor(item.text()))
+                } catch {
+                    throw item.error("is wrong: \(error.message)")
+                }
+                continue
+            }
+            let entries = try item.entries()
+            guard entries.count == 1, let entry = entries.first else {
+                throw item.error("must hold one processor, as `Name` or `{Name: {key: value}}`")
+            }
+            processors.append(
+                ProcessorConfiguration(entry.key, settings: try entry.value.structure()))
+        }
+        if processors.isEmpty { throw value.error("is empty: a stage needs a processor") }
+        return processors
+    }
+
+    private static func policy(_ value: YAMLValue) throws(CommandError) -> DispatchPolicy {
+        if value.isMapping {
+            let values = try value.values(keys: ["hash"])
+            return .hash(attribute: try values["hash"]?.text())
+        }
+        return try value.parsed(DispatchPolicy.expected, DispatchPolicy.init(text:))
+    }
+
+    private static func pool(
+        _ value: YAMLValue, _ configuration: inout RunConfiguration
+    ) throws(CommandError) {
+        let values = try value.values(keys: poolKeys)
+        if let slots = values["inputSlots"] {
+            configuration.inputSlotCount = try slots.integer(in: 0...65_536)
+        }
+        if let bytes = values["inputSlotBytes"] {
+            configuration.inputSlotByteCount = try byteCount(bytes)
+        }
+        if let bytes = values["maximumBytes"] {
+            configuration.maximumPoolByteCount = try byteCount(bytes)
+        }
+    }
+
+    private static func byteCount(_ value: YAMLValue) throws(CommandError) -> Int {
+        try value.parsed("a size, as 4GiB, 100MB or a number of bytes", QuantityText.byteCount)
+    }
+
+    private static func duration(
+        _ value: YAMLValue, minimum: Duration
+    ) throws(CommandError) -> Duration {
+        try value.parsed(
+            "a time of at least \(QuantityText.text(of: minimum)), as 1s, 500ms or 2min"
+        ) { QuantityText.duration($0).flatMap { $0 >= minimum ? $0 : nil } }
+    }
+}
+
+extension StageConfiguration {
+    /// Name of a stage that is the only one and was given no other.
+    static let onlyStageName = "main"
+}
+
+extension DispatchPolicy {
+    /// What a policy has to be, for errors.
+    static let expected = "least-loaded, round-robin, hash or hash:ATTRIBUTE"
+
+    /// The policy of its words, nil for others.
+    init?(text: String) {
+        switch text {
+        case "least-loaded": self = .leastLoaded
+        case "round-robin": self = .roundRobin
+        case "hash": self = .hash(attribute: nil)
+        default:
+            guard text.hasPrefix("hash:"), text.count > 5 else { return nil }
+            self = .hash(attribute: String(text.dropFirst(5)))
+        }
+    }
+
+    /// The words that `init(text:)` reads.
+    var text: String {
+        switch self {
+        case .leastLoaded: "least-loaded"
+        case .roundRobin: "round-robin"
+        case .hash(let attribute): attribute.map { "hash:\($0)" } ?? "hash"
+        }
+    }
+}

@@ -1,0 +1,115 @@
+internal import ControllerRuntime
+internal import NDArrays
+
+/// Writes a plan as a configuration file, so that what ran can be run again.
+enum PipelineText {
+    /// The text of `configuration.yaml`: every stage in full, what is not the standard otherwise.
+    static func text(of plan: RunPlan) -> String {
+        let configuration = plan.configuration
+        let standard = RunConfiguration(stages: [])
+        var lines = ["# Written by sluice: what this run was asked to do."]
+        if let source = plan.source { lines.append("source: \(text(of: source))") }
+        lines.append("stages:")
+        for (index, stage) in configuration.stages.enumerated() {
+            lines += self.lines(of: stage, isFirst: index == 0)
+        }
+        if let rate = configuration.rateLimit { lines.append("rate: \(rate)") }
+        if configuration.plane != standard.plane {
+            lines.append("plane: \(configuration.plane.rawValue)")
+        }
+        var pool: [String] = []
+        if configuration.inputSlotCount != 0 {
+            pool.append("inputSlots: \(configuration.inputSlotCount)")
+        }
+        if configuration.inputSlotByteCount != 0 {
+            pool.append("inputSlotBytes: \(configuration.inputSlotByteCount)")
+        }
+        if configuration.maximumPoolByteCount != standard.maximumPoolByteCount {
+            pool.append("maximumBytes: \(configuration.maximumPoolByteCount)")
+        }
+        if !pool.isEmpty { lines.append("pool: {\(pool.joined(separator: ", "))}") }
+        lines.append(
+            "statistics: {period: \(QuantityText.text(of: configuration.statisticsPeriod))}")
+        lines.append("logLevel: \(configuration.logLevel)")
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func text(of source: SourceSpecification) -> String {
+        var settings = source.settings
+        if !source.paths.isEmpty {
+            settings["paths"] = .list(source.paths.map { .scalar(.string($0)) })
+        }
+        return "{\(source.kind): \(text(of: settings))}"
+    }
+
+    private static func lines(of stage: StageConfiguration, isFirst: Bool) -> [String] {
+        let standard = StageConfiguration(name: "", processors: [])
+        var lines = ["  - name: \(stage.name)"]
+        if let from = stage.from {
+            lines.append("    from: \(from)")
+        } else if !isFirst {
+            lines.append("    from: \(PipelineFile.sourceWord)")
+        }
+        lines.append("    workers: \(stage.workerCount)")
+        if let worker = stage.workerExecutable { lines.append("    worker: \(quoted(worker))") }
+        lines.append("    inFlight: \(stage.inFlight)")
+        lines.append("    policy: \(quoted(stage.policy.text))")
+        if stage.outputSlotByteCount != 0 {
+            lines.append("    outputSlotBytes: \(stage.outputSlotByteCount)")
+        }
+        if stage.startTimeLimit != standard.startTimeLimit {
+            lines.append("    startTimeLimit: \(QuantityText.text(of: stage.startTimeLimit))")
+        }
+        if stage.stopTimeLimit != standard.stopTimeLimit {
+            lines.append("    stopTimeLimit: \(QuantityText.text(of: stage.stopTimeLimit))")
+        }
+        lines.append("    processors:")
+        for processor in stage.processors {
+            lines.append("      - \(quoted(processor.name)): \(text(of: processor.settings))")
+        }
+        return lines
+    }
+
+    private static func text(of structure: Structure) -> String {
+        let fields = structure.fields.map { "\(quoted($0.name)): \(text(of: $0.value))" }
+        return "{\(fields.joined(separator: ", "))}"
+    }
+
+    private static func text(of value: StructureValue) -> String {
+        switch value {
+        case .scalar(let scalar): quoted(scalar.description)
+        case .list(let values): "[\(values.map(text(of:)).joined(separator: ", "))]"
+        case .structure(let structure): text(of: structure)
+        }
+    }
+
+    /// A YAML scalar: as it is when it is a plain word, else in double quotes (YAML 1.2 §7.3.1).
+    static func quoted(_ text: String) -> String {
+        let isPlain = text.unicodeScalars.allSatisfy {
+            $0.isASCII
+                && ($0.properties.isAlphabetic || ("0"..."9").contains($0)
+                    || "_./-".unicodeScalars.contains($0))
+        }
+        let words = ["null", "true", "false", "yes", "no", "on", "off"]
+        if isPlain, let first = text.first, first.isLetter || first.isNumber || first == "/",
+            !words.contains(text.lowercased())
+        {
+            return text
+        }
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "\n": quoted += "\\n"
+            case "\t": quoted += "\\t"
+            case "\r": quoted += "\\r"
+            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\x" + String(repeating: "0", count: 2 - digits.count) + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}

@@ -1,0 +1,61 @@
+internal import ControllerRuntime
+internal import Endpoints
+internal import NDArrays
+
+/// A source as a person gave it: kind, paths, settings.
+struct SourceSpecification: Sendable, Hashable {
+    /// `tiff`, `npy`, `sim`.
+    var kind: String
+    /// Files, folders and patterns.
+    var paths: [String] = []
+    /// The other settings.
+    var settings = Structure()
+
+    /// `kind:path,path` or `kind:key=value,…`, as the kind takes it; `sim` alone has its defaults.
+    static func parse(_ text: String) throws(CommandError) -> SourceSpecification {
+        let colon = text.firstIndex(of: ":")
+        let name = String(text[..<(colon ?? text.endIndex)])
+        guard let kind = SourceFactory.kinds.first(where: { $0.name == name }) else {
+            throw unknownKind(name, in: text, hasColon: colon != nil)
+        }
+        var source = SourceSpecification(kind: name)
+        let rest = colon.map { text[text.index(after: $0)...] } ?? ""
+        if kind.takesPaths {
+            source.paths = try SettingText.paths(rest, of: "the source \(name)")
+            if source.paths.isEmpty {
+                throw CommandError("the source \(name) has no files: write \(kind.example)")
+            }
+        } else {
+            source.settings = try SettingText.settings(rest, of: "the source \(name)")
+        }
+        return source
+    }
+
+    /// Opens the source.
+    func makeSource() throws(CommandError) -> any FrameSource {
+        do {
+            return try SourceFactory.makeSource(kind: kind, settings: settings, paths: paths)
+        } catch {
+            throw CommandError(error)
+        }
+    }
+
+    /// What is wrong with a word that is no kind: a path without its kind is the likeliest.
+    static func unknownKind(
+        _ name: String, in text: String, hasColon: Bool
+    ) -> CommandError {
+        let names = SourceFactory.kinds.map(\.name)
+        let lower = text.lowercased()
+        if !hasColon || name.contains("/") {
+            if lower.hasSuffix(".tif") || lower.hasSuffix(".tiff") {
+                return CommandError("the source `\(text)` has no kind: write tiff:\(text)")
+            }
+            if lower.hasSuffix(".npy") {
+                return CommandError("the source `\(text)` has no kind: write npy:\(text)")
+            }
+        }
+        return CommandError(
+            "there is no kind of source `\(name)`\(NearestName.hint(for: name, in: names)) "
+                + "(a source is kind:rest, as \(SourceFactory.kinds[0].example))")
+    }
+}

@@ -1,0 +1,49 @@
+internal import ArgumentParser
+internal import ControllerRuntime
+
+/// `sluice verify`.
+struct VerifyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Check that a run's ledger balances and that every output is there and whole.")
+
+    @OptionGroup var argument: RunArgument
+
+    func run() throws {
+        let report: VerificationReport
+        do {
+            switch RunDirectory.state(of: argument.run) {
+            case .missing: throw ControlClientError.missing(path: argument.run)
+            case .foreign: throw ControlClientError.foreign(path: argument.run)
+            case .running:
+                throw CommandError(
+                    "the run in \(argument.run) goes on: verify it when it has ended")
+            case .ended: report = try RunVerification.verify(runDirectory: argument.run)
+            }
+        } catch {
+            throw CommandError(error)
+        }
+        Output.lines(VerificationText.lines(of: report))
+        if !report.isClean { throw ExitCode(Outcome.framesFailed) }
+    }
+}
+
+/// What a check of a run found, for people.
+enum VerificationText {
+    /// How many problems are shown; more of them say nothing new.
+    static let maximumProblemCount = 100
+
+    /// The account, the files and everything that is wrong.
+    static func lines(of report: VerificationReport) -> [String] {
+        var lines = [
+            "run \(report.runId): \(report.statement)",
+            "\(report.wholeFiles) output files are there and whole",
+        ]
+        if report.isClean { return lines + ["nothing is wrong"] }
+        lines.append("\(report.problems.count) problems:")
+        lines += report.problems.prefix(maximumProblemCount).map { "  \($0)" }
+        let more = report.problems.count - maximumProblemCount
+        if more > 0 { lines.append("  and \(more) more") }
+        return lines
+    }
+}
