@@ -114,7 +114,10 @@ let package = Package(
         tests("DataProcessingTests", ["DataProcessing", "ProcessorTesting", "NDArrays", "Statistics"]),
         tests(
             "ProcessorsTests",
-            ["Processors", "DataProcessing", "ProcessorTesting", "NDArrays", "Statistics", "TIFF"]),
+            [
+                "Processors", "DataProcessing", "ProcessorTesting", "NDArrays", "Statistics", "TIFF",
+                "ExampleWorker",
+            ]),
         tests("StatisticsTests", ["Statistics"]),
         tests("JournalTests", ["Journal"]),
         tests("WireTests", ["Wire", "CLinux"]),

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What kind of thing a frame carries.
 public enum PayloadKind: UInt8, Sendable, Hashable, CaseIterable {
     /// A detector image.
@@ -161,11 +163,19 @@ extension Frame {
         if let region = takeRegion(), region.isWritable { memory?.release(region) }
     }
 
+    @inline(__always)
     func checkOpen() {
-        precondition(
-            isOpen,
+        if !isOpen { endAfterMisuse() }
+    }
+
+    /// Ends the program with the reason on standard error: a release build keeps quiet about the text of
+    /// a failed precondition.
+    private func endAfterMisuse() -> Never {
+        let sentence =
             "A Frame was used after `process` returned or after it was handed on; "
-                + "copy what has to be kept (copiedImage) while `process` runs.")
+            + "copy what has to be kept (copiedImage) while `process` runs.\n"
+        _ = sentence.utf8.withContiguousStorageIfAvailable { write(2, $0.baseAddress, $0.count) }
+        preconditionFailure("a Frame was used after its time")
     }
 
     /// The bytes of the payload as they are.

@@ -107,6 +107,25 @@ import Testing
         #expect(try memory.take(byteCount: 1 << 20).base == first.base)
     }
 
+    @Test func `using a frame after process ends the program with a sentence`() async {
+        let result = await #expect(
+            processExitsWith: .failure, observing: [\.standardErrorContent]
+        ) {
+            final class Keeper: UserDataProcessor {
+                var kept: Frame?
+                override func process(_ frame: Frame) -> Frame? {
+                    kept = frame
+                    return frame
+                }
+            }
+            let harness = try ProcessorHarness(Keeper.self)
+            try harness.process(try FrameFactory.image())
+            _ = try harness.processor.kept?.copiedImage()
+        }
+        let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(text.contains("A Frame was used after `process` returned"))
+    }
+
     @Test func `a queue of metadata refuses what is too much and counts it`() {
         let queue = MetadataQueue(capacity: 2)
         let updates = (0..<3).map {
