@@ -134,7 +134,7 @@ let package = Package(
             "CommandsTests",
             [
                 "Commands", "ControllerRuntime", "Endpoints", "NDArrays", "Pipes", "Statistics",
-                "WorkerProtocol",
+                "WorkerProtocol", arguments,
             ]),
         tests(
             "EndpointsTests", ["Endpoints", "ControllerRuntime", "FrameReaders", "NDArrays", "TIFF"]),

@@ -91,8 +91,8 @@ struct ConfigureCommand: ParsableCommand {
         commandName: "configure",
         abstract: "Change settings of a processor while the run goes on.",
         discussion: """
-            All workers change at the same frame, or none does: a wrong key or value is refused and \
-            nothing changes.
+            All workers change at the same frame, or none does: a wrong key or value is refused \
+            and nothing changes.
             """)
 
     @OptionGroup var argument: RunArgument

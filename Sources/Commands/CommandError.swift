@@ -35,7 +35,8 @@ struct CommandError: Error, Hashable, CustomStringConvertible {
 enum Outcome {
     /// Every accepted frame was processed, filtered, or dropped by policy.
     static let success: Int32 = 0
-    /// Some frames failed, were quarantined, or left undone by `--now`; or `verify` found something.
+    /// Some frames failed, were quarantined, or left undone by `--now`; or `verify` found
+    /// something.
     static let framesFailed: Int32 = 1
     /// Usage, configuration, run directory, worker or output folder.
     static let usage: Int32 = 2

@@ -18,8 +18,8 @@ struct NewProcessorCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Checkout of Sluice, or URL of its repository (otherwise the checkout that this program "
-                + "was built in).", valueName: "path-or-url"), completion: .directory)
+            "Checkout of Sluice, or URL of its repository (otherwise the checkout that this "
+                + "program was built in).", valueName: "path-or-url"), completion: .directory)
     var sluice: String?
 
     func run() throws {

@@ -87,8 +87,9 @@ struct ProcessorPackage {
         // swift-tools-version: 6.2
         import PackageDescription
 
-        let processing: Target.Dependency = .product(name: "SluiceProcessing", package: "\(sluice.packageName)")
-        let testing: Target.Dependency = .product(name: "SluiceTesting", package: "\(sluice.packageName)")
+        let sluice = "\(sluice.packageName)"
+        let processing: Target.Dependency = .product(name: "SluiceProcessing", package: sluice)
+        let testing: Target.Dependency = .product(name: "SluiceTesting", package: sluice)
 
         let package = Package(
             name: "\(name)",
@@ -98,9 +99,11 @@ struct ProcessorPackage {
             ],
             targets: [
                 .target(name: "\(moduleName)", dependencies: [processing]),
-                .executableTarget(name: "\(workerName)", dependencies: ["\(moduleName)", processing]),
+                .executableTarget(
+                    name: "\(workerName)", dependencies: ["\(moduleName)", processing]),
                 .testTarget(
-                    name: "\(moduleName)Tests", dependencies: ["\(moduleName)", processing, testing]),
+                    name: "\(moduleName)Tests",
+                    dependencies: ["\(moduleName)", processing, testing]),
             ]
         )
 
@@ -128,7 +131,8 @@ struct ProcessorPackage {
                 threshold = UInt16(clamping: configuration[Self.threshold])
             }
 
-            /// Called for every frame. Return the frame, or nil to filter it out; throw, and it fails.
+            /// Called for every frame. Return the frame, or nil to filter it out; throw, and it
+            /// fails.
             public override func process(_ frame: Frame) throws -> Frame? {
                 let limit = threshold
                 var count: UInt64 = 0
@@ -199,8 +203,9 @@ struct ProcessorPackage {
         """
         # \(name)
 
-        A processor for Sluice: `Sources/\(moduleName)/\(name).swift`. `Sources/\(workerName)` is the
-        worker executable that hosts it, together with the processors that come with Sluice.
+        A processor for Sluice: `Sources/\(moduleName)/\(name).swift`.
+        `Sources/\(workerName)` is the worker executable that hosts it, together with the processors
+        that come with Sluice.
 
         ```
         \(commands(program: "sluice").joined(separator: "\n"))

@@ -71,7 +71,8 @@ struct RunOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Lowest level of the workers' log lines: \(PipelineFile.logLevels.joined(separator: ", ")).",
+            "Lowest level of the workers' log lines: "
+                + "\(PipelineFile.logLevels.joined(separator: ", ")).",
             valueName: "level"), completion: .list(PipelineFile.logLevels))
     var logLevel: String?
 

@@ -3,9 +3,9 @@ internal import NDArrays
 
 /// The small language of `--processor`, `--source`, `--set` and `configure`.
 ///
-/// `key=value,key=value`. A value ends at the next comma. One with commas, quotes or blanks at its ends
-/// is quoted: `"…"` with `\"`, `\\`, `\n`, `\t`, or `'…'`, in which every character stands for itself.
-/// A list is `[a, b]`. Quotes count only at the beginning of a value.
+/// `key=value,key=value`. A value ends at the next comma. One with commas, quotes or blanks at its
+/// ends is quoted: `"…"` with `\"`, `\\`, `\n`, `\t`, or `'…'`, in which every character stands for
+/// itself. A list is `[a, b]`. Quotes count only at the beginning of a value.
 enum SettingText {
     /// `Name` or `Name:key=value,…`.
     static func processor(_ text: String) throws(CommandError) -> ProcessorConfiguration {
@@ -190,8 +190,8 @@ struct SettingScanner {
             case "t": value.append("\t")
             default:
                 throw CommandError(
-                    "the value of \(key) has the unknown escape \\\(escaped.map(String.init) ?? ""): "
-                        + "there are \\\" \\\\ \\n \\t; in single quotes a backslash is a backslash"
+                    "the value of \(key) has the unknown escape "
+                        + "\\\(escaped.map(String.init) ?? ""): there are \\\" \\\\ \\n \\t; in single quotes a backslash is a backslash"
                 )
             }
             advance()

@@ -2,21 +2,21 @@ internal import Foundation
 internal import Pipes
 internal import Synchronization
 
-/// The end of the pipe that the signal handler writes to; -1: none. Only `SignalWatch` sets it, before
-/// the handler is installed.
+/// The end of the pipe that the signal handler writes to; -1: none. Only `SignalWatch` sets it,
+/// before the handler is installed.
 private nonisolated(unsafe) var signalPipe: Int32 = -1
 
-/// Hears SIGINT, SIGTERM and SIGHUP on a thread of its own, through a pipe: a handler may do no more
-/// than write to it (man 7 signal-safety).
+/// Hears SIGINT, SIGTERM and SIGHUP on a thread of its own, through a pipe: a handler may do no
+/// more than write to it (man 7 signal-safety).
 final class SignalWatch: Sendable {
     /// The signals that end a run.
     static let signals = [SIGINT, SIGTERM, SIGHUP]
 
     private let thread: NamedThread
 
-    /// Begins to listen; `heard` is called with the number of signals so far. A signal that was ignored
-    /// before (a job in the background, `nohup`) stays ignored. After the third the standard action is
-    /// back, so that nothing can make the program immortal.
+    /// Begins to listen; `heard` is called with the number of signals so far. A signal that was
+    /// ignored before (a job in the background, `nohup`) stays ignored. After the third the
+    /// standard action is back, so that nothing can make the program immortal.
     init(heard: @escaping @Sendable (_ count: Int) -> Void) throws {
         let numbers = try makePipe().split { reader, writer in
             (reader.release(), writer.release())

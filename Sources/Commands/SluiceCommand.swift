@@ -8,11 +8,11 @@ struct SluiceCommand: AsyncParsableCommand {
         abstract:
             "Detector frames through worker processes: reduced, written, every one accounted for.",
         discussion: """
-            `sluice run` processes frames and leaves a run directory (RUN); the other commands ask or \
-            change a run by its directory, while it goes on or afterwards.
+            `sluice run` processes frames and leaves a run directory (RUN); the other commands \
+            ask or change a run by its directory, while it goes on or afterwards.
 
-            Exit codes: 0 every accepted frame was processed, filtered or dropped by policy; 1 some \
-            failed, were quarantined or left undone by `stop --now`; 2 usage, configuration, run \
+            Exit codes: 0 every accepted frame was processed, filtered or dropped by policy; 1 \
+            some failed, were quarantined or left undone by `stop --now`; 2 usage, configuration, run \
             directory, worker or output folder; 3 a stage or the source could not go on.
 
             Shell completions: `sluice --generate-completion-script bash` (or zsh, fish).

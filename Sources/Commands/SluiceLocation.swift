@@ -12,8 +12,8 @@ enum SluiceLocation: Hashable, Sendable {
         if let given { return try location(given) }
         if let checkout = checkout(of: runningProgram) { return .folder(checkout) }
         throw CommandError(
-            "this program is not in a checkout of Sluice, on which the package must depend: give the "
-                + "checkout, or the URL of its repository, with --sluice")
+            "this program is not in a checkout of Sluice, on which the package must depend: give "
+                + "the checkout, or the URL of its repository, with --sluice")
     }
 
     /// Path of the running program.

@@ -81,7 +81,7 @@ enum StatisticsText {
         for statistic in own {
             table.add([statistic.key, statistic.value.text, statistic.unit])
         }
-        return ["", "\(stage.name), \(processor.name)"] + table.lines(indent: 2).dropFirst()
+        return ["", "\(stage.name), \(processor.name)"] + table.lines(indent: 2, hasHeader: false)
     }
 
     private static func time(_ seconds: Double?) -> String {
@@ -115,8 +115,8 @@ extension JSONScalar {
 
 /// An account of frames in words.
 enum AccountText {
-    /// `120 frames accepted: 100 processed, 5 filtered, 3 failed, 2 dropped (stopped), 10 in flight`;
-    /// what is zero is left out.
+    /// `120 frames accepted: 100 processed, 5 filtered, 3 failed, 2 dropped (stopped), 10 in
+    /// flight`; what is zero is left out.
     static func line(_ ledger: LedgerCounts, frameCount: Int? = nil) -> String {
         var parts = ["\(ledger.processed) processed"]
         func add(_ count: UInt64, _ word: String) {

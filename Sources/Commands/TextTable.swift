@@ -23,12 +23,11 @@ struct TextTable {
 
     /// The lines, each after `indent` blanks, with no blanks at their ends. Columns in which every
     /// cell is empty are left out.
-    func lines(indent: Int = 0) -> [String] {
+    func lines(indent: Int = 0, hasHeader: Bool = true) -> [String] {
         let used = header.indices.filter { column in rows.contains { !$0[column].isEmpty } }
-        let widths = used.map { column in
-            ([header] + rows).map { $0[column].count }.max() ?? 0
-        }
-        return ([header] + rows).map { row in
+        let shown = (hasHeader ? [header] : []) + rows
+        let widths = used.map { column in shown.map { $0[column].count }.max() ?? 0 }
+        return shown.map { row in
             let cells = zip(used, widths).map { column, width in
                 let fill = String(repeating: " ", count: width - row[column].count)
                 return sides[column] == .left ? row[column] + fill : fill + row[column]

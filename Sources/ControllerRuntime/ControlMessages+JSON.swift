@@ -113,7 +113,7 @@ enum ControlLine {
             switch error as? DecodingError {
             case .keyNotFound(let key, _): "it has no \"\(key.stringValue)\""
             case .typeMismatch(_, let context), .valueNotFound(_, let context):
-                "\"\(context.codingPath.last?.stringValue ?? "the line")\" has another kind of value"
+                "\"\(context.codingPath.last?.stringValue ?? "it")\" has another kind of value"
             case .dataCorrupted, .none, .some: "it is no JSON object of the known form"
             }
         return ControlFailure(code: "request", message: "the line is no request: \(reason)")

@@ -11,8 +11,8 @@ internal import Synchronization
 package final class ControlServer: Sendable {
     private let mailbox: ControlMailbox
 
-    /// Binds the socket of `directory` (whose lock says that an old one is stale) and begins to serve.
-    /// The server keeps `handler` alive until it is closed.
+    /// Binds the socket of `directory` (whose lock says that an old one is stale) and begins to
+    /// serve. The server keeps `handler` alive until it is closed.
     ///
     /// - Throws: `ControllerError(.resources)` when a socket or a thread can't be had.
     package init(

@@ -5,7 +5,8 @@ internal import Pipes
 /// System calls on the control socket. A socket address holds 108 bytes, a path may have more: the
 /// socket is named through the open descriptor of its folder (man 5 proc, /proc/pid/fd).
 enum ControlSocket {
-    /// Makes the socket of a run directory, in the place of a stale one, and listens without blocking.
+    /// Makes the socket of a run directory, in the place of a stale one, and listens without
+    /// blocking.
     static func listen(
         in folder: borrowing OwnedDescriptor
     ) throws(PipeError) -> OwnedDescriptor {

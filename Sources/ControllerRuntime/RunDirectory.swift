@@ -5,7 +5,8 @@ internal import Pipes
 /// The folder that a run leaves behind, held by a lock as long as this object lives.
 ///
 /// The lock is one of the open file description (man 2 F_OFD_SETLK): it goes with the process that
-/// holds it, however that ends, workers do not inherit it, and others can look at it without taking it.
+/// holds it, however that ends, workers do not inherit it, and others can look at it without taking
+/// it.
 package final class RunDirectory: Sendable {
     /// The files of a run directory.
     package enum File: String, CaseIterable, Sendable {
@@ -38,8 +39,8 @@ package final class RunDirectory: Sendable {
 
     /// Makes the folder with its parents, or takes one that is empty, and locks it.
     ///
-    /// - Throws: `ControllerError(.runDirectory)` when it is in use, holds something else or can't be
-    ///   made.
+    /// - Throws: `ControllerError(.runDirectory)` when it is in use, holds something else or can't
+    /// be   made.
     package init(creating path: String) throws(ControllerError) {
         let path = Self.withoutSlashAtEnd(path)
         wasCreated = try Self.makeFolders(path)
@@ -82,8 +83,8 @@ package final class RunDirectory: Sendable {
         throw ControllerError(
             .runDirectory,
             isOurs
-                ? "the run directory \(path) holds an earlier run: give another --run-dir, or remove it"
-                : "\(path) holds other files (\(used[0]) …) and can't be a run directory: give a new name"
+                ? "the run directory \(path) holds an earlier run: give another, or remove it"
+                : "\(path) holds other files (\(used[0]) …) and can't be a run directory: give another"
         )
     }
 

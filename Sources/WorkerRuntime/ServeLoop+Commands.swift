@@ -10,7 +10,7 @@ internal import WorkerProtocol
 
 extension ServeLoop {
     /// Carries out the command at hand, outside the lock, and writes the answer.
-    mutating func carryOut() {
+    func carryOut() {
         let id = requestId
         do throws(CommandFailure) {
             switch command {
@@ -40,13 +40,12 @@ extension ServeLoop {
 
     // MARK: Greeting
 
-    private mutating func greet(_ hello: Hello) throws(CommandFailure) {
+    private func greet(_ hello: Hello) throws(CommandFailure) {
         let id = requestId
-        let software = runtime.software
         let version = min(hello.versions.upperBound, ProtocolVersion.current)
         guard hello.versions.contains(version), version > 0 else {
             return end(.unusable, "no common version of the protocol") { core in
-                core.welcome(requestId: id, version: 0, software: software)
+                core.welcome(requestId: id, version: 0, software: self.runtime.software)
             }
         }
         guard isChild(of: hello.controllerProcessId) else {
@@ -67,12 +66,12 @@ extension ServeLoop {
             core.incarnation = Int(hello.incarnation)
             core.life.greeted()
             core.welcome(
-                requestId: id, version: version, capabilities: used, software: software)
+                requestId: id, version: version, capabilities: used, software: runtime.software)
         }
     }
 
     /// Ends with an answer and a line for people.
-    private mutating func end(
+    private func end(
         _ exit: WorkerExit, _ sentence: String, _ answer: (inout WorkerCore) -> Void
     ) {
         runtime.tell("error", sentence)
@@ -82,7 +81,7 @@ extension ServeLoop {
     }
 
     /// Ties this process to the controller; 0 stands for "do not compare".
-    private mutating func isChild(of processId: UInt32) -> Bool {
+    private func isChild(of processId: UInt32) -> Bool {
         if processId == 0 { return true }
         do throws(PipeError) {
             return try ParentDeath.arm(expectedParent: Int32(clamping: processId))
@@ -93,7 +92,7 @@ extension ServeLoop {
     }
 
     /// Maps pools and status page; the descriptors are closed then, so that user code can't reach them.
-    private mutating func map(_ hello: Hello) throws(CommandFailure) {
+    private func map(_ hello: Hello) throws(CommandFailure) {
         defer {
             if runtime.ownsInheritedDescriptors {
                 let all = hello.pools.map(\.descriptor) + [hello.statusDescriptor]
@@ -114,7 +113,7 @@ extension ServeLoop {
 
     // MARK: Describing
 
-    private mutating func describe() throws(CommandFailure) {
+    private func describe() throws(CommandFailure) {
         let id = requestId
         let processors = runtime.registry.factories.map { factory in
             ProcessorDescription(
@@ -137,7 +136,7 @@ extension ServeLoop {
 
     // MARK: Starting and stopping
 
-    private mutating func start(_ start: StartCommand) throws(CommandFailure) {
+    private func start(_ start: StartCommand) throws(CommandFailure) {
         staging = StagedOutputFiles(runName: stagingName)
         let links = try makeLinks(start.processors)
         let chain = ProcessorChain(links, memory: memory)
@@ -172,7 +171,7 @@ extension ServeLoop {
         return String(name.map { $0 == "/" || $0 == "\0" ? "_" : $0 })
     }
 
-    private mutating func makeLinks(
+    private func makeLinks(
         _ processors: [ProcessorSpecification]
     ) throws(CommandFailure) -> [ProcessorChain.Link] {
         guard !processors.isEmpty else {
@@ -196,7 +195,7 @@ extension ServeLoop {
         return links
     }
 
-    private mutating func stop() throws(CommandFailure) {
+    private func stop() throws(CommandFailure) {
         hasStopped = true
         runtime.core.withLock { $0.life.stopped() }
         do {
@@ -208,14 +207,14 @@ extension ServeLoop {
 
     // MARK: Changing
 
-    private mutating func configure(_ command: ConfigureCommand) throws(CommandFailure) {
+    private func configure(_ command: ConfigureCommand) throws(CommandFailure) {
         switch command.phase {
         case .prepare: try prepare(command)
         case .abandon: history.abandon(command.version)
         }
     }
 
-    private mutating func prepare(_ command: ConfigureCommand) throws(CommandFailure) {
+    private func prepare(_ command: ConfigureCommand) throws(CommandFailure) {
         guard let chain, var all = history.configurations(of: command.baseVersion) else {
             throw CommandFailure(
                 .configuration, "configuration version \(command.baseVersion) is not known here")
@@ -241,7 +240,7 @@ extension ServeLoop {
     // MARK: Statistics
 
     /// Asks the processors for their own statistics; between frames, outside the lock.
-    mutating func refreshStatistics() {
+    func refreshStatistics() {
         guard let chain else { return }
         let own = chain.links.map { $0.processor.userStatistics() }
         refreshedNanoseconds = monotonicNanoseconds()
@@ -250,7 +249,7 @@ extension ServeLoop {
         }
     }
 
-    private mutating func resetStatistics() throws(CommandFailure) {
+    private func resetStatistics() throws(CommandFailure) {
         do {
             try chain?.resetStats()
         } catch {

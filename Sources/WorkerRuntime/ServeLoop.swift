@@ -9,10 +9,7 @@ internal import WorkerProtocol
 
 /// What the main thread of a worker does: take a message, carry it out, answer. Everything here is its
 /// own; what it shares with the control thread is in the core, which `next` gets under the lock.
-///
-/// A struct, because the compiler then proves its accesses exclusive; in a class each of them, dozens
-/// a frame, would be checked while it runs.
-struct ServeLoop: ~Copyable {
+final class ServeLoop {
     /// What to do next, outside the lock.
     enum Step: Equatable {
         /// Wait for input.
@@ -81,8 +78,7 @@ struct ServeLoop: ~Copyable {
     }
 
     /// Serves until the end.
-    mutating func run() -> WorkerExit {
-        let runtime = runtime
+    func run() -> WorkerExit {
         while true {
             let step = runtime.core.withLock { core in next(&core) }
             switch step {
@@ -96,7 +92,7 @@ struct ServeLoop: ~Copyable {
     }
 
     /// Waits for input; what goes wrong is found by `next`.
-    private mutating func read() {
+    private func read() {
         do throws(WorkerEnding) {
             try input.fill()
         } catch {
@@ -106,7 +102,7 @@ struct ServeLoop: ~Copyable {
 
     /// Ends what was done outside the lock and takes messages up to one that needs to be carried out
     /// there.
-    private mutating func next(_ core: inout WorkerCore) -> Step {
+    private func next(_ core: inout WorkerCore) -> Step {
         core.leaveUserCode()
         do throws(WorkerEnding) {
             if isFrameDone {
@@ -136,7 +132,7 @@ struct ServeLoop: ~Copyable {
     }
 
     /// Ends with a line for people, and an answer where the other side speaks another version.
-    private mutating func leave(_ ending: WorkerEnding, _ core: inout WorkerCore) -> Step {
+    private func leave(_ ending: WorkerEnding, _ core: inout WorkerCore) -> Step {
         runtime.tell("error", ending.sentence)
         exit = ending.exit
         if ending.isForeignVersion, core.life.state == .spawned {
@@ -149,14 +145,14 @@ struct ServeLoop: ~Copyable {
     }
 
     /// Goes into user code, which the control thread has to know.
-    private mutating func enter(_ step: Step, _ core: inout WorkerCore) -> Step {
+    private func enter(_ step: Step, _ core: inout WorkerCore) -> Step {
         if core.enterUserCode() { runtime.wake.signal() }
         return step
     }
 
     // MARK: Taking messages
 
-    private mutating func take(
+    private func take(
         _ message: WireMessage, _ core: inout WorkerCore
     ) throws(WorkerEnding) -> Step? {
         let isFrame = message.header.messageType == MessageType.process.rawValue
@@ -180,7 +176,7 @@ struct ServeLoop: ~Copyable {
     }
 
     /// A message that the control thread has read.
-    private mutating func take(
+    private func take(
         _ queued: QueuedMessage, _ core: inout WorkerCore
     ) throws(WorkerEnding) -> Step? {
         switch queued {
@@ -194,7 +190,7 @@ struct ServeLoop: ~Copyable {
         }
     }
 
-    private mutating func takeFrame(_ core: inout WorkerCore) throws(WorkerEnding) -> Step? {
+    private func takeFrame(_ core: inout WorkerCore) throws(WorkerEnding) -> Step? {
         if let refusal = core.life.refusal(of: .process) {
             core.reply(.failure(refusal), to: requestId)
             return nil
@@ -207,7 +203,7 @@ struct ServeLoop: ~Copyable {
         return enter(.frame, &core)
     }
 
-    private mutating func takeCommand(_ core: inout WorkerCore) throws(WorkerEnding) -> Step? {
+    private func takeCommand(_ core: inout WorkerCore) throws(WorkerEnding) -> Step? {
         guard let type = command.type else {
             core.reply(.failure(command.refusalAsUnknown), to: requestId)
             return nil

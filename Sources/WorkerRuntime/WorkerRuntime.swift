@@ -48,8 +48,7 @@ package final class WorkerRuntime: Sendable {
             tell("error", "\(error)")
             return .unusable
         }
-        var loop = ServeLoop(self)
-        let exit = loop.run()
+        let exit = ServeLoop(self).run()
         core.withLock { $0.hasLeft = true }
         wake.signal()
         control.join()

@@ -23,8 +23,8 @@ final class InMemoryControlHandler: ControlHandler {
     }
 }
 
-/// Runs `body`, which blocks, on a thread of its own: the threads of tasks are few, and handlers need
-/// them.
+/// Runs `body`, which blocks, on a thread of its own: the threads of tasks are few, and handlers
+/// need them.
 func onThread<Value: Sendable>(
     _ body: @escaping @Sendable () throws -> Value
 ) async throws -> Value {

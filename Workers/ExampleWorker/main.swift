@@ -1,4 +1,3 @@
-import Processors
 import WorkerRuntime
 
-WorkerMain.run(processors: standardProcessors + [SplitProcessor.self])
+WorkerMain.run(processors: [])
