@@ -99,6 +99,11 @@ public final class Controller: Sendable {
     /// Returns at once; `run` returns when it is done. A second call with `now` hastens the first.
     public func stop(now: Bool = false) { _ = mailbox.post(.stop(now: now)) }
 
+    /// Returns when all workers have started and frames are taken.
+    ///
+    /// - Throws: `ControllerError` when that can't be.
+    public func waitUntilStarted() async throws { try await ask { .started($0) } }
+
     /// Where the run stands; nil when it is over.
     public func status() async -> RunStatus? {
         await withCheckedContinuation { continuation in

@@ -13,6 +13,7 @@ extension Engine {
     func finish() -> RunSummary {
         let over = ControllerError(.state, "the run is over")
         for waiter in gathering.waiters + gathering.nextWaiters { waiter(.failure(over)) }
+        answerStartWaiters()
         for waiter in resetWaiters { waiter(.failure(over)) }
         for request in configureQueue { request.completion(.failure(over)) }
         transaction?.request.completion(.failure(over))

@@ -41,10 +41,10 @@ extension Engine {
             let place = open(
                 key: FrameKey(frameId: arrival.frameId), stage: stages[stage], root: root,
                 frame: arrival.frame, bytes: bytes, acceptedAt: arrival.acceptedAt)
-            if let failure = arrival.failure {
-                close(place, .failed, reason: failure)
-            } else if ending?.isImmediate == true {
+            if ending?.isImmediate == true {
                 close(place, .dropped, reason: dropReason)
+            } else if let failure = arrival.failure {
+                close(place, .failed, reason: failure)
             } else {
                 enqueue(place)
             }
@@ -138,7 +138,8 @@ extension Engine {
         entries[place].configurationVersion = version
         entries[place].worker = Int32(worker.id)
         stage.board.add(worker.placeInStage)
-        let inline = inlineBytes(of: place)
+        let inline = inlineBytes(
+            of: place, mapsPools: worker.capabilities.contains(.sharedPools))
         process.writer.beginMessage(
             type: MessageType.process.rawValue, requestId: entries.requestId(of: place))
         var frame = entries[place].frame
@@ -159,11 +160,11 @@ extension Engine {
     }
 
     /// The bytes that go inside the message; nil when the worker finds them in a pool or a file.
-    private func inlineBytes(of place: Int) -> UnsafeRawBufferPointer? {
+    private func inlineBytes(of place: Int, mapsPools: Bool) -> UnsafeRawBufferPointer? {
         switch entries[place].bytes {
         case .none: return nil
         case .slot(let poolId, let slot, let byteCount):
-            guard let pool = pool(poolId), !pool.isShared else { return nil }
+            guard let pool = pool(poolId), !(pool.isShared && mapsPools) else { return nil }
             return UnsafeRawBufferPointer(rebasing: pool.bytes(of: slot)[..<byteCount])
         case .inline(let buffer, let byteOffset, let byteCount):
             return UnsafeRawBufferPointer(
@@ -353,12 +354,7 @@ extension Engine {
                 UnsafeRawBufferPointer(rebasing: $0.bytes[Int(offset)..<Int(offset + byteCount)])
             } ?? empty
         case .sameAsInput:
-            if case .slot(let poolId, let slot, let byteCount) = entries[place].bytes {
-                return pool(poolId).map {
-                    UnsafeRawBufferPointer(rebasing: $0.bytes(of: slot)[..<byteCount])
-                } ?? empty
-            }
-            return inlineBytes(of: place) ?? empty
+            return inlineBytes(of: place, mapsPools: false) ?? empty
         case .reference: return empty
         }
     }

@@ -70,11 +70,7 @@ extension Engine {
 
     private func outputEnded(_ process: WorkerProcess, _ worker: Worker) {
         endOutput(process)
-        guard worker.machine.state != .stopping else { return }
-        // When the process has ended too, its exit says more than the end of its output.
-        if (try? process.child.reap()) == .some(nil) {
-            drive(worker, .misbehaved("it closed its output"))
-        }
+        noteClosedPipe("output", of: worker)
     }
 
     private func endOutput(_ process: WorkerProcess) {
@@ -114,8 +110,7 @@ extension Engine {
                     requestId: requestId, result: result, buffer: buffer, filled: filled)
             }
         case .welcome:
-            let welcome = try Welcome(from: &reader)
-            drive(worker, .welcomed(version: welcome.version))
+            greeted(by: worker, try Welcome(from: &reader))
         case .started: _ = try Started(from: &reader)
         case .configured:
             let news = try Configured(from: &reader)
@@ -130,6 +125,20 @@ extension Engine {
                     "it sent a message of type \(message.header.messageType), which no worker sends"
                 ))
         }
+    }
+
+    private func greeted(by worker: Worker, _ welcome: Welcome) {
+        worker.capabilities = welcome.capabilities
+        let needsReferences =
+            firstStages.contains(worker.stage) && information.slotByteCount == 0
+        if needsReferences && !welcome.capabilities.contains(.references) {
+            return drive(
+                worker,
+                .misbehaved(
+                    "it can't read files itself, as the source \(information.name) asks; put a stage "
+                        + "of sluice-worker before it"))
+        }
+        drive(worker, .welcomed(version: welcome.version))
     }
 
     /// An answer is taken only for a request that waits; a late one is dropped.

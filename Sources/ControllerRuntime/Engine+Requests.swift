@@ -23,6 +23,9 @@ extension Engine {
                 now ? .stopped : .drained,
                 reason: now ? "stopped at once on request" : "stopped on request",
                 isImmediate: now)
+        case .started(let completion):
+            startWaiters.append(completion)
+            if state != .starting { answerStartWaiters() }
         case .status(let completion): completion(status())
         case .statistics(let completion):
             guard state == .running || state == .draining else {
@@ -39,6 +42,14 @@ extension Engine {
     private var notGoing: ControllerError {
         ControllerError(
             .state, "the run is \(state.rawValue); it takes this only while it is running")
+    }
+
+    /// Tells those who wait for the start that it has happened, or why it can't.
+    func answerStartWaiters() {
+        let result: Result<Void, ControllerError> =
+            state == .running ? .success(()) : .failure(startFailure ?? notGoing)
+        for waiter in startWaiters { waiter(result) }
+        startWaiters = []
     }
 
     // MARK: Configuration

@@ -121,14 +121,10 @@ extension Engine {
     func gatherForTheLastTime() {
         guard !gathering.isLast else { return }
         if ending?.isImmediate == true { return stopWorkers() }
+        // Answers under way may have been given before the last frame: they are waited for first.
+        guard gathering.outstanding == nil else { return }
         gathering.isLast = true
-        if gathering.outstanding == nil {
-            beginGathering()
-        } else {
-            // Answers under way may have been given before the last frame: ask once more.
-            gathering.isLast = false
-            gathering.nextWaiters.append { _ in }
-        }
+        beginGathering()
         wake(at: gathering.nextAt)
     }
 

@@ -246,10 +246,17 @@ extension Engine {
             }
             while process.outgoing.takeFinishedPayload() != nil {}
             try watchWriting(worker, process, input, wanted: result == .wouldBlock)
-            // A closed pipe is told by its process, which ends or closes its output.
+            if result == .closed { noteClosedPipe("input", of: worker) }
         } catch {
             drive(worker, .misbehaved("its pipe can't be written: \(error)"))
         }
+    }
+
+    /// A worker closed a pipe: its end is expected soon, and is forced if it does not come.
+    func noteClosedPipe(_ name: String, of worker: Worker) {
+        guard worker.machine.state != .stopping, worker.closedPipe == nil else { return }
+        worker.closedPipe = (name, now + Self.housekeepingPeriod)
+        wake(at: now + Self.housekeepingPeriod)
     }
 
     private func watchWriting(
@@ -292,6 +299,7 @@ extension Engine {
         if let process = worker.process { release(process) }
         worker.process = nil
         worker.deadline = nil
+        worker.closedPipe = nil
         record(
             "worker-gone",
             [

@@ -93,6 +93,7 @@ final class Engine {
     var transaction: ConfigureTransaction?
     /// Workers that have not answered a reset of their counters, and who waits for that.
     var resetsUnderWay = 0
+    var startWaiters: [@Sendable (Result<Void, ControllerError>) -> Void] = []
     var resetWaiters: [@Sendable (Result<Void, ControllerError>) -> Void] = []
 
     let startedAt: UInt64
@@ -139,6 +140,7 @@ final class Engine {
         for worker in workers { spawn(worker) }
         while state != .finished { try turn() }
         if let startFailure {
+            answerStartWaiters()
             record("run-finish", ["end": "start-failed", "reason": .string(startFailure.reason)])
             throw startFailure
         }
@@ -192,6 +194,15 @@ final class Engine {
                     next = min(next, deadline)
                 }
             }
+            if let closing = worker.closedPipe {
+                if now >= closing.deadline {
+                    worker.closedPipe = nil
+                    drive(worker, .misbehaved("it closed its \(closing.name)"))
+                } else {
+                    next = min(next, closing.deadline)
+                }
+            }
+            if ending?.isImmediate == true { worker.respawnAt = nil }
             if let respawnAt = worker.respawnAt {
                 if now >= respawnAt {
                     worker.respawnAt = nil
@@ -212,8 +223,16 @@ final class Engine {
 
     // MARK: From state to state
 
-    /// Goes on to the next state of the run when what the present one waits for is there.
+    /// Goes on to the next states of the run as long as what they wait for is there.
     func advance() {
+        var before: RunState
+        repeat {
+            before = state
+            advanceOnce()
+        } while state != before
+    }
+
+    private func advanceOnce() {
         switch state {
         case .starting:
             if ending != nil {
@@ -238,6 +257,7 @@ final class Engine {
     private func begin() {
         state = .running
         record("run-start", ["workers": .init(workers.count), "source": .string(information.name)])
+        answerStartWaiters()
         startSource()
         gathering.nextAt = now + configuration.statisticsPeriod.nanoseconds
         wake(at: gathering.nextAt)
@@ -263,7 +283,7 @@ final class Engine {
         record(
             "run-drain",
             ["end": .string(end.rawValue), "reason": .string(reason), "now": .bool(isImmediate)])
-        intake.close()
+        intake.close(isImmediate: isImmediate)
         source.cancel()
         if !sourceIsRunning { sourceHasEnded = true }
     }
@@ -279,6 +299,7 @@ final class Engine {
                 worker.machine.abandon()
             } else {
                 drive(worker, .stopRequested)
+                if startFailure != nil { kill(worker) }
             }
         }
     }

@@ -55,6 +55,7 @@ struct EngineLaunch: Sendable {
         let over = ControllerError(.state, "the run is over")
         switch request {
         case .stop: break
+        case .started(let completion): completion(.failure(over))
         case .status(let completion): completion(nil)
         case .statistics(let completion): completion(.failure(over))
         case .configure(let request): request.completion(.failure(over))

@@ -5,6 +5,7 @@ internal import Synchronization
 /// What other threads want of the engine; completions are called on its thread, exactly once.
 enum EngineRequest: Sendable {
     case stop(now: Bool)
+    case started(@Sendable (Result<Void, ControllerError>) -> Void)
     case status(@Sendable (RunStatus?) -> Void)
     case statistics(@Sendable (Result<RunStatisticsRecord, ControllerError>) -> Void)
     case configure(ConfigureRequest)

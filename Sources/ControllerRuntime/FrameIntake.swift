@@ -27,7 +27,10 @@ final class FrameIntake: Sendable {
         /// Frames announced, and frames whose entries were closed.
         var accepted: UInt64 = 0
         var closed: UInt64 = 0
+        /// No more frames are wanted; those announced still come.
         var isClosed = false
+        /// The frame that waits for a slot is not wanted either.
+        var isAbandoned = false
         var hasEnded = false
         var failure: String?
         var sourceWaits = false
@@ -65,7 +68,7 @@ final class FrameIntake: Sendable {
     func takeSlot() -> UInt32? {
         wait { state in
             if let slot = state.freeSlots.popLast() { return .some(slot) }
-            return state.isClosed ? .some(nil) : nil
+            return state.isAbandoned ? .some(nil) : nil
         }
     }
 
@@ -162,9 +165,12 @@ final class FrameIntake: Sendable {
     /// Frames announced so far.
     var accepted: UInt64 { state.withLock { $0.accepted } }
 
-    /// Takes no more frames: those announced still come.
-    func close() {
-        state.withLock { $0.isClosed = true }
+    /// Takes no more frames. Those announced still come; with `isImmediate` without waiting for a slot.
+    func close(isImmediate: Bool) {
+        state.withLock { state in
+            state.isClosed = true
+            state.isAbandoned = state.isAbandoned || isImmediate
+        }
         sourceFlag.signal()
     }
 }

@@ -5,11 +5,6 @@ extension RunStatisticsRecord {
     package func jsonLine() throws -> [UInt8] { try JSON.encode(self, isPretty: false) }
 }
 
-extension RunSummary {
-    /// The summary as JSON for people and programs, with sorted keys.
-    public func json() throws -> [UInt8] { try JSON.encode(self, isPretty: true) }
-}
-
 /// JSON in one form: sorted keys, plain slashes.
 package enum JSON {
     /// The bytes of a value.

@@ -140,6 +140,17 @@ public enum JSONScalar: Sendable, Hashable, Codable {
             }
     }
 
+    /// The value as a statistic has it.
+    public var statisticValue: StatisticValue {
+        switch self {
+        case .unsigned(let value): .unsigned(value)
+        case .signed(let value): .signed(value)
+        case .real(let value): .real(value)
+        case .text(let value): .text(value)
+        case .boolean(let value): .boolean(value)
+        }
+    }
+
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if let value = try? container.decode(Bool.self) {

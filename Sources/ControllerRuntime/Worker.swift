@@ -70,6 +70,9 @@ final class Worker {
     var processId: Int32 = 0
     /// Monotonic nanoseconds at which the state it is in has lasted too long; nil: it may last.
     var deadline: UInt64?
+    /// A pipe that it closed, and until when its end is waited for, which would say more: a process
+    /// that dies closes its pipes a moment before it can be collected.
+    var closedPipe: (name: String, deadline: UInt64)?
     /// Monotonic nanoseconds at which it is to be spawned again; nil: it is not.
     var respawnAt: UInt64?
     /// Lives in a row in which no frame was finished.
@@ -78,6 +81,8 @@ final class Worker {
     var finishedFrames: UInt64 = 0
     /// Frames that wait for this very worker (policy `hash`).
     var queue = IndexQueue()
+    /// What it can do beyond the minimum.
+    var capabilities: Capabilities = []
     /// Whether it refused to start its chain (the reason is the user's, not the executable's).
     var startRefused = false
     /// Whether it was killed because the run ends at once.

@@ -175,6 +175,10 @@ extension ByteReader {
         let start = position
         let part = try readCountedBytes(maximumByteCount: maximumByteCount, field: field)
         if part.isEmpty { return "" }
+        // Most texts of a frame are empty, and all but a few are ASCII: the standard library's check of
+        // any bytes costs a thousand instructions before it looks at the first.
+        if part.isEmpty { return "" }
+        if part.allSatisfy({ $0 < 0x80 }) { return String(decoding: part, as: UTF8.self) }
         guard let text = String(validating: part, as: UTF8.self) else {
             position = start
             throw WireError(

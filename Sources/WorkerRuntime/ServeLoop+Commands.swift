@@ -10,7 +10,7 @@ internal import WorkerProtocol
 
 extension ServeLoop {
     /// Carries out the command at hand, outside the lock, and writes the answer.
-    func carryOut() {
+    mutating func carryOut() {
         let id = requestId
         do throws(CommandFailure) {
             switch command {
@@ -40,12 +40,13 @@ extension ServeLoop {
 
     // MARK: Greeting
 
-    private func greet(_ hello: Hello) throws(CommandFailure) {
+    private mutating func greet(_ hello: Hello) throws(CommandFailure) {
         let id = requestId
+        let software = runtime.software
         let version = min(hello.versions.upperBound, ProtocolVersion.current)
         guard hello.versions.contains(version), version > 0 else {
             return end(.unusable, "no common version of the protocol") { core in
-                core.welcome(requestId: id, version: 0, software: self.runtime.software)
+                core.welcome(requestId: id, version: 0, software: software)
             }
         }
         guard isChild(of: hello.controllerProcessId) else {
@@ -66,12 +67,12 @@ extension ServeLoop {
             core.incarnation = Int(hello.incarnation)
             core.life.greeted()
             core.welcome(
-                requestId: id, version: version, capabilities: used, software: runtime.software)
+                requestId: id, version: version, capabilities: used, software: software)
         }
     }
 
     /// Ends with an answer and a line for people.
-    private func end(
+    private mutating func end(
         _ exit: WorkerExit, _ sentence: String, _ answer: (inout WorkerCore) -> Void
     ) {
         runtime.tell("error", sentence)
@@ -81,7 +82,7 @@ extension ServeLoop {
     }
 
     /// Ties this process to the controller; 0 stands for "do not compare".
-    private func isChild(of processId: UInt32) -> Bool {
+    private mutating func isChild(of processId: UInt32) -> Bool {
         if processId == 0 { return true }
         do throws(PipeError) {
             return try ParentDeath.arm(expectedParent: Int32(clamping: processId))
@@ -92,7 +93,7 @@ extension ServeLoop {
     }
 
     /// Maps pools and status page; the descriptors are closed then, so that user code can't reach them.
-    private func map(_ hello: Hello) throws(CommandFailure) {
+    private mutating func map(_ hello: Hello) throws(CommandFailure) {
         defer {
             if runtime.ownsInheritedDescriptors {
                 let all = hello.pools.map(\.descriptor) + [hello.statusDescriptor]
@@ -113,7 +114,7 @@ extension ServeLoop {
 
     // MARK: Describing
 
-    private func describe() throws(CommandFailure) {
+    private mutating func describe() throws(CommandFailure) {
         let id = requestId
         let processors = runtime.registry.factories.map { factory in
             ProcessorDescription(
@@ -136,7 +137,7 @@ extension ServeLoop {
 
     // MARK: Starting and stopping
 
-    private func start(_ start: StartCommand) throws(CommandFailure) {
+    private mutating func start(_ start: StartCommand) throws(CommandFailure) {
         staging = StagedOutputFiles(runName: stagingName)
         let links = try makeLinks(start.processors)
         let chain = ProcessorChain(links, memory: memory)
@@ -171,7 +172,7 @@ extension ServeLoop {
         return String(name.map { $0 == "/" || $0 == "\0" ? "_" : $0 })
     }
 
-    private func makeLinks(
+    private mutating func makeLinks(
         _ processors: [ProcessorSpecification]
     ) throws(CommandFailure) -> [ProcessorChain.Link] {
         guard !processors.isEmpty else {
@@ -195,7 +196,7 @@ extension ServeLoop {
         return links
     }
 
-    private func stop() throws(CommandFailure) {
+    private mutating func stop() throws(CommandFailure) {
         hasStopped = true
         runtime.core.withLock { $0.life.stopped() }
         do {
@@ -207,14 +208,14 @@ extension ServeLoop {
 
     // MARK: Changing
 
-    private func configure(_ command: ConfigureCommand) throws(CommandFailure) {
+    private mutating func configure(_ command: ConfigureCommand) throws(CommandFailure) {
         switch command.phase {
         case .prepare: try prepare(command)
         case .abandon: history.abandon(command.version)
         }
     }
 
-    private func prepare(_ command: ConfigureCommand) throws(CommandFailure) {
+    private mutating func prepare(_ command: ConfigureCommand) throws(CommandFailure) {
         guard let chain, var all = history.configurations(of: command.baseVersion) else {
             throw CommandFailure(
                 .configuration, "configuration version \(command.baseVersion) is not known here")
@@ -240,7 +241,7 @@ extension ServeLoop {
     // MARK: Statistics
 
     /// Asks the processors for their own statistics; between frames, outside the lock.
-    func refreshStatistics() {
+    mutating func refreshStatistics() {
         guard let chain else { return }
         let own = chain.links.map { $0.processor.userStatistics() }
         refreshedNanoseconds = monotonicNanoseconds()
@@ -249,7 +250,7 @@ extension ServeLoop {
         }
     }
 
-    private func resetStatistics() throws(CommandFailure) {
+    private mutating func resetStatistics() throws(CommandFailure) {
         do {
             try chain?.resetStats()
         } catch {

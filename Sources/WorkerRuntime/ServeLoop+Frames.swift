@@ -16,7 +16,7 @@ extension ServeLoop {
     // MARK: Processing, outside the lock
 
     /// Brings the processors to the frame's configuration, makes the frame and runs the chain.
-    func processFrame() {
+    mutating func processFrame() {
         isFrameDone = true
         result.reset(uniqueId: order.frame.uniqueId)
         guard let chain else { return }
@@ -53,7 +53,7 @@ extension ServeLoop {
     }
 
     /// Tells which frame goes into user code, so that it is the one to blame.
-    private func announce(_ nanoseconds: UInt64) {
+    private mutating func announce(_ nanoseconds: UInt64) {
         if status != nil {
             status?.begin(requestId: requestId, nanoseconds: nanoseconds)
             return
@@ -71,12 +71,12 @@ extension ServeLoop {
         }
     }
 
-    private func end() {
+    private mutating func end() {
         if status != nil { status?.end() }
     }
 
     /// Gives the processors the configuration of the frame; the reason when that is not possible.
-    private func changeConfiguration() -> String? {
+    private mutating func changeConfiguration() -> String? {
         let version = order.configurationVersion
         let changes: [ConfigurationHistory.Change]
         switch history.step(for: version) {
@@ -107,7 +107,7 @@ extension ServeLoop {
     }
 
     /// Gives processors their configuration of before; one that can't have it makes this worker unusable.
-    private func putBack(_ changes: [ConfigurationHistory.Change]) {
+    private mutating func putBack(_ changes: [ConfigurationHistory.Change]) {
         for change in changes.reversed() {
             do {
                 try chain?.configure(change.configuration, at: change.index)
@@ -122,14 +122,13 @@ extension ServeLoop {
     // MARK: The frame
 
     /// Makes the frame of the order; true when it was read from a file.
-    private func fillFrame() throws(FrameRefusal) -> Bool {
-        let descriptor = order.frame
-        switch descriptor.location {
+    private mutating func fillFrame() throws(FrameRefusal) -> Bool {
+        switch order.frame.location {
         case .slot(let pool, let slot, let byteCount):
             let base = try slotBase(pool, slot, byteCount)
             let region = FrameRegion(
                 base: base, byteCount: Int(byteCount), origin: .input(pool: pool, slot: slot))
-            try reset(descriptor, region, byteCount: Int(byteCount))
+            try resetFrame(region, byteCount: Int(byteCount))
             return false
         case .inline(let byteOffset, let byteCount):
             let base = try inlineBase(byteOffset, byteCount)
@@ -137,17 +136,17 @@ extension ServeLoop {
                 FrameRegion(
                     base: $0, byteCount: Int(byteCount), origin: .input(pool: .max, slot: .max))
             }
-            try reset(descriptor, region, byteCount: Int(byteCount))
+            try resetFrame(region, byteCount: Int(byteCount))
             return false
         case .reference(let format, let path, let index):
-            try readReference(descriptor, format: format, path: path, index: index)
+            try readReference(order.frame, format: format, path: path, index: index)
             return true
         case .sameAsInput:
             throw FrameRefusal(reason: "a frame can't be the same as its input")
         }
     }
 
-    private func slotBase(
+    private mutating func slotBase(
         _ id: UInt16, _ slot: UInt32, _ byteCount: UInt64
     ) throws(FrameRefusal) -> UnsafeMutableRawPointer {
         guard let pool = pools.pool(id) else {
@@ -165,7 +164,7 @@ extension ServeLoop {
     }
 
     /// Where the pixels of the payload begin: moved to the front, where they are aligned; nil for none.
-    private func inlineBase(
+    private mutating func inlineBase(
         _ byteOffset: UInt64, _ byteCount: UInt64
     ) throws(FrameRefusal) -> UnsafeMutableRawPointer? {
         let (end, overflow) = byteOffset.addingReportingOverflow(byteCount)
@@ -179,11 +178,12 @@ extension ServeLoop {
         return base
     }
 
-    private func reset(
-        _ descriptor: FrameDescriptor, _ region: FrameRegion?, byteCount: Int
+    /// Makes the frame what the order says, with the bytes of `region`.
+    private mutating func resetFrame(
+        _ region: FrameRegion?, byteCount: Int
     ) throws(FrameRefusal) {
         let content: FrameContent
-        switch descriptor.payload {
+        switch order.frame.payload {
         case .image(nil):
             throw FrameRefusal(reason: "an image that is no reference needs its layout")
         case .image(let layout?):
@@ -198,8 +198,9 @@ extension ServeLoop {
         }
         let hasBytes = content.kind != .structure
         frame.reset(
-            key: order.key, uniqueId: descriptor.uniqueId, timeStamp: descriptor.timeStamp,
-            attributes: descriptor.attributes, sourceName: descriptor.sourceName, content: content,
-            region: hasBytes ? region : nil, byteCount: hasBytes ? byteCount : 0, memory: memory)
+            key: order.key, uniqueId: order.frame.uniqueId, timeStamp: order.frame.timeStamp,
+            attributes: order.frame.attributes, sourceName: order.frame.sourceName,
+            content: content, region: hasBytes ? region : nil, byteCount: hasBytes ? byteCount : 0,
+            memory: memory)
     }
 }

@@ -6,7 +6,7 @@ internal import WorkerProtocol
 extension ServeLoop {
     /// Reads the frame from its file: into a leased slot where outputs are wanted and it fits, so that an
     /// unchanged frame need not be copied to go on, else into memory of this process.
-    func readReference(
+    mutating func readReference(
         _ descriptor: FrameDescriptor, format: String, path: String, index: UInt64
     ) throws(FrameRefusal) {
         guard let fileFormat = FileFormat(rawValue: format) else {
@@ -38,7 +38,7 @@ extension ServeLoop {
         }
     }
 
-    private func takeRegion(byteCount: Int) throws -> FrameRegion {
+    private mutating func takeRegion(byteCount: Int) throws -> FrameRegion {
         if greeting.wantsOutputs { return try memory.take(byteCount: byteCount) }
         return try memory.takePrivate(byteCount: byteCount)
     }

@@ -6,7 +6,7 @@ internal import WorkerProtocol
 
 extension ServeLoop {
     /// Writes the result of the frame at hand, and what its configuration came to; under the lock.
-    func finishFrame(_ core: inout WorkerCore) throws(WorkerEnding) {
+    mutating func finishFrame(_ core: inout WorkerCore) throws(WorkerEnding) {
         isFrameDone = false
         if let news {
             core.writer.beginMessage(type: MessageType.configured.rawValue, requestId: 0)
@@ -29,7 +29,7 @@ extension ServeLoop {
     }
 
     /// Staged files go with the result; those of a frame that failed are removed before it is told.
-    private func settleFiles() {
+    private mutating func settleFiles() {
         switch result.outcome {
         case .processed, .filtered:
             for file in staging.take() {
@@ -46,7 +46,7 @@ extension ServeLoop {
 
     /// Counts the outputs and says where they lie; bytes that go inline are put into `parts`. The number
     /// of those bytes.
-    private func describeOutputs() -> Int {
+    private mutating func describeOutputs() -> Int {
         guard case .processed = result.outcome, let chain else { return 0 }
         result.outputCount = UInt32(clamping: chain.outputs.count)
         var payloadByteCount = 0
@@ -78,7 +78,7 @@ extension ServeLoop {
     }
 
     /// An answer over the limits of the protocol fails the frame: the controller has to hear of it.
-    private func failTooLarge(_ error: WireError, _ core: inout WorkerCore) {
+    private mutating func failTooLarge(_ error: WireError, _ core: inout WorkerCore) {
         for file in result.files { unlink(file.stagedPath) }
         let (uniqueId, bytesIn) = (result.uniqueId, result.bytesIn)
         result.reset(uniqueId: uniqueId)
@@ -92,7 +92,7 @@ extension ServeLoop {
     }
 
     /// Writes what waits, and behind it the payload of its last message, without copying that.
-    private func flushWithPayload(_ core: inout WorkerCore) throws(WorkerEnding) {
+    private mutating func flushWithPayload(_ core: inout WorkerCore) throws(WorkerEnding) {
         let bytes = core.writer.bytes
         parts.insert(
             iovec(

@@ -9,7 +9,10 @@ internal import WorkerProtocol
 
 /// What the main thread of a worker does: take a message, carry it out, answer. Everything here is its
 /// own; what it shares with the control thread is in the core, which `next` gets under the lock.
-final class ServeLoop {
+///
+/// A struct, because the compiler then proves its accesses exclusive; in a class each of them, dozens
+/// a frame, would be checked while it runs.
+struct ServeLoop: ~Copyable {
     /// What to do next, outside the lock.
     enum Step: Equatable {
         /// Wait for input.
@@ -78,7 +81,8 @@ final class ServeLoop {
     }
 
     /// Serves until the end.
-    func run() -> WorkerExit {
+    mutating func run() -> WorkerExit {
+        let runtime = runtime
         while true {
             let step = runtime.core.withLock { core in next(&core) }
             switch step {
@@ -92,7 +96,7 @@ final class ServeLoop {
     }
 
     /// Waits for input; what goes wrong is found by `next`.
-    private func read() {
+    private mutating func read() {
         do throws(WorkerEnding) {
             try input.fill()
         } catch {
@@ -102,7 +106,7 @@ final class ServeLoop {
 
     /// Ends what was done outside the lock and takes messages up to one that needs to be carried out
     /// there.
-    private func next(_ core: inout WorkerCore) -> Step {
+    private mutating func next(_ core: inout WorkerCore) -> Step {
         core.leaveUserCode()
         do throws(WorkerEnding) {
             if isFrameDone {
@@ -132,7 +136,7 @@ final class ServeLoop {
     }
 
     /// Ends with a line for people, and an answer where the other side speaks another version.
-    private func leave(_ ending: WorkerEnding, _ core: inout WorkerCore) -> Step {
+    private mutating func leave(_ ending: WorkerEnding, _ core: inout WorkerCore) -> Step {
         runtime.tell("error", ending.sentence)
         exit = ending.exit
         if ending.isForeignVersion, core.life.state == .spawned {
@@ -145,14 +149,14 @@ final class ServeLoop {
     }
 
     /// Goes into user code, which the control thread has to know.
-    private func enter(_ step: Step, _ core: inout WorkerCore) -> Step {
+    private mutating func enter(_ step: Step, _ core: inout WorkerCore) -> Step {
         if core.enterUserCode() { runtime.wake.signal() }
         return step
     }
 
     // MARK: Taking messages
 
-    private func take(
+    private mutating func take(
         _ message: WireMessage, _ core: inout WorkerCore
     ) throws(WorkerEnding) -> Step? {
         let isFrame = message.header.messageType == MessageType.process.rawValue
@@ -176,7 +180,7 @@ final class ServeLoop {
     }
 
     /// A message that the control thread has read.
-    private func take(
+    private mutating func take(
         _ queued: QueuedMessage, _ core: inout WorkerCore
     ) throws(WorkerEnding) -> Step? {
         switch queued {
@@ -190,7 +194,7 @@ final class ServeLoop {
         }
     }
 
-    private func takeFrame(_ core: inout WorkerCore) throws(WorkerEnding) -> Step? {
+    private mutating func takeFrame(_ core: inout WorkerCore) throws(WorkerEnding) -> Step? {
         if let refusal = core.life.refusal(of: .process) {
             core.reply(.failure(refusal), to: requestId)
             return nil
@@ -203,7 +207,7 @@ final class ServeLoop {
         return enter(.frame, &core)
     }
 
-    private func takeCommand(_ core: inout WorkerCore) throws(WorkerEnding) -> Step? {
+    private mutating func takeCommand(_ core: inout WorkerCore) throws(WorkerEnding) -> Step? {
         guard let type = command.type else {
             core.reply(.failure(command.refusalAsUnknown), to: requestId)
             return nil

@@ -48,7 +48,8 @@ package final class WorkerRuntime: Sendable {
             tell("error", "\(error)")
             return .unusable
         }
-        let exit = ServeLoop(self).run()
+        var loop = ServeLoop(self)
+        let exit = loop.run()
         core.withLock { $0.hasLeft = true }
         wake.signal()
         control.join()

@@ -64,4 +64,83 @@ struct LifeTests {
         #expect(try client.command(.stop) == .success)
         #expect(worker.join() == .stopped)
     }
+
+    @Test func `Commands in the wrong order are refused, and nothing has changed`() throws {
+        let worker = try InProcessWorker()
+        let client = worker.client
+        func code(_ reply: Reply) -> CommandFailure.Code? {
+            guard case .failure(let failure) = reply else { return nil }
+            return failure.code
+        }
+        #expect(code(try client.command(.describe)) == .wrongState)
+        #expect(code(try client.start([.init(name: "Untouched")])) == .wrongState)
+        _ = try client.greet()
+        let (command, bytes) = try inlineFrame(1)
+        let early = try client.process(command, payload: bytes)
+        #expect(code(try client.reply(to: early)) == .wrongState)
+        #expect(code(try client.command(.getStats)) == .wrongState)
+        let unknown = try client.start([.init(name: "Untuched")])
+        #expect(code(unknown) == .unknownProcessor)
+        guard case .failure(let failure) = unknown else { return }
+        #expect(failure.reason.contains("did you mean Untouched"))
+        let wrong = Structure(["amount": .scalar(.string("many"))])
+        #expect(
+            code(try client.start([.init(name: "AddAmount", settings: wrong)])) == .configuration)
+        #expect(try client.start([.init(name: "Untouched")]) == .success)
+        #expect(code(try client.start([.init(name: "Untouched")])) == .wrongState)
+        let again = try client.send(.hello) { Hello().write(to: &$0) }
+        #expect(code(try client.reply(to: again)) == .wrongState)
+        #expect(try client.command(.stop) == .success)
+        #expect(worker.join() == .stopped)
+    }
+
+    @Test func `A message that is no command is answered, and the worker goes on`() throws {
+        let worker = try InProcessWorker()
+        let client = worker.client
+        _ = try client.greet()
+        let reply = try client.reply(to: try client.send(.result))
+        guard case .failure(let failure) = reply else {
+            Issue.record("\(reply)")
+            return
+        }
+        #expect(failure.code == .unsupported)
+        #expect(try client.command(.ping) == .success)
+        #expect(try client.command(.stop) == .success)
+        #expect(worker.join() == .stopped)
+    }
+
+    @Test func `A controller of other versions gets version 0 and the worker leaves with 2`() throws
+    {
+        let worker = try InProcessWorker()
+        let welcome = try worker.client.greet(Hello(versions: 7...9))
+        #expect(welcome.version == 0)
+        #expect(worker.join() == .unusable)
+    }
+
+    @Test func `Bytes that are not the protocol end the worker with 4`() throws {
+        let worker = try InProcessWorker()
+        try worker.client.sendBytes(Array("GET / HTTP/1.1\r\n".utf8))
+        #expect(worker.join() == .damagedInput)
+    }
+
+    @Test func `A pool that can't be mapped is refused, and the worker leaves with 2`() throws {
+        let worker = try InProcessWorker()
+        let client = worker.client
+        let pool = PoolDescription(
+            poolId: 0, descriptor: 12_345, isWritable: false, slotByteCount: 4096, slotCount: 1)
+        let id = try client.send(.hello) { Hello(pools: [pool]).write(to: &$0) }
+        guard case .failure(let failure) = try client.reply(to: id) else {
+            Issue.record("mapped")
+            return
+        }
+        #expect(failure.code == .resources)
+        #expect(worker.join() == .unusable)
+    }
+
+    @Test func `Input that ends without stop makes the worker leave with 3`() throws {
+        let worker = try InProcessWorker()
+        _ = try worker.client.greet()
+        worker.client.hangUp()
+        #expect(worker.join() == .orphaned)
+    }
 }

@@ -1,3 +1,4 @@
+import Processors
 import WorkerRuntime
 
-WorkerMain.run(processors: [])
+WorkerMain.run(processors: standardProcessors + [SplitProcessor.self])

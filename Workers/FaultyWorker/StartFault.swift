@@ -23,7 +23,7 @@ enum StartFault: String {
         case .garbage:
             _ = "Segmentation fault (core dumped)\n".withCString { write(1, $0, strlen($0)) }
         case .exit: Glibc._exit(1)
-        case .crash: raise(SIGSEGV)
+        case .crash: Misdeed.touchNothing()
         case .closed: close(1)
         }
         while true { pause() }

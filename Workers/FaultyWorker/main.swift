@@ -1,5 +1,6 @@
+import Processors
 import WorkerRuntime
 
 // What goes wrong before the protocol begins is asked for by the environment; the rest by settings.
 StartFault.commit()
-WorkerMain.run(processors: [Faulty.self, Slow.self])
+WorkerMain.run(processors: standardProcessors + [Faulty.self, Slow.self])
