@@ -59,10 +59,10 @@ extension RunDirectory {
 }
 
 extension RunSummary {
-    /// The text of `summary.json`: `json()` with a line end.
+    /// The text of `summary.json`: JSON for people and programs, with sorted keys and a line end.
     package func jsonText() throws(ControllerError) -> [UInt8] {
         do {
-            return try json() + [UInt8(ascii: "\n")]
+            return try JSON.encode(self, isPretty: true) + [UInt8(ascii: "\n")]
         } catch {
             throw ControllerError(.runDirectory, "the summary can't be written as JSON: \(error)")
         }
