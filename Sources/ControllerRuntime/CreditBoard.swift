@@ -29,6 +29,9 @@ struct CreditBoard {
     /// Frames that a worker has in flight.
     func load(of worker: Int) -> Int { load[worker] }
 
+    /// Frames that the open workers could take now.
+    private(set) var freeCredit = 0
+
     /// Whether a worker is open and has credit.
     func hasCredit(_ worker: Int) -> Bool { isOpen[worker] && load[worker] < credit }
 
@@ -55,6 +58,7 @@ struct CreditBoard {
         precondition(!isOpen[worker])
         isOpen[worker] = true
         load[worker] = 0
+        freeCredit += credit
         insert(worker)
     }
 
@@ -62,6 +66,7 @@ struct CreditBoard {
     mutating func close(_ worker: Int) {
         guard isOpen[worker] else { return }
         if load[worker] < credit { remove(worker) }
+        freeCredit -= credit - load[worker]
         isOpen[worker] = false
     }
 
@@ -69,6 +74,7 @@ struct CreditBoard {
     mutating func add(_ worker: Int) {
         if hasCredit(worker) { remove(worker) }
         load[worker] += 1
+        if isOpen[worker] { freeCredit -= 1 }
         if hasCredit(worker) { insert(worker) }
     }
 
@@ -77,6 +83,7 @@ struct CreditBoard {
         precondition(load[worker] > 0)
         if hasCredit(worker) { remove(worker) }
         load[worker] -= 1
+        if isOpen[worker] { freeCredit += 1 }
         if hasCredit(worker) { insert(worker) }
     }
 

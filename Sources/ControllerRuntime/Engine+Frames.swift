@@ -11,11 +11,11 @@ extension Engine {
     func takeArrivals() -> Bool {
         guard sourceIsRunning else { return false }
         let delivery = intake.exchange(
-            &arrivals, freedSlots: &freedSlots, closed: ledger.closed, willSleep: true)
+            &arrivals, freedSlots: &freedSlots, closed: ledger.closed, backlog: backlog)
         for arrival in arrivals { accept(arrival) }
-        let mayHaveMore = !arrivals.isEmpty
+        let isLast = arrivals.isEmpty
         arrivals.removeAll(keepingCapacity: true)
-        if delivery.hasEnded && !sourceHasEnded && !mayHaveMore {
+        if delivery.hasEnded && !sourceHasEnded && isLast {
             sourceHasEnded = true
             if let failure = delivery.failure {
                 decide(
@@ -24,7 +24,19 @@ extension Engine {
             }
             advance()
         }
-        return mayHaveMore
+        // Where enough frames wait, the next ones can wait for the next result.
+        return !isLast && backlog < 0
+    }
+
+    /// Frames that wait for the first stages beyond what their workers could take now: of the
+    /// stage that wants most. Frames for one certain worker do not keep another one busy.
+    private var backlog: Int {
+        firstStages.reduce(Int.max) { least, index in
+            let stage = stages[index]
+            let free = stage.board.freeCredit
+            if case .hash = stage.configuration.policy, free > 0 { return min(least, -free) }
+            return min(least, stage.waitingCount - free)
+        }
     }
 
     private func accept(_ arrival: IntakeFrame) {

@@ -11,6 +11,11 @@ extension Engine {
     /// without copies.
     private static let outputSlotsPerFrame = 4
 
+    /// Small frames get more slots, so that the source is woken for many at a time: eight for each
+    /// that may be in flight, as long as all of them take no more than 4 MiB.
+    private static let smallFramesPerCredit = 8
+    private static let smallPoolByteCount = 4 << 20
+
     /// Makes the stages and their workers from the configuration, and checks it.
     func makeStages() throws(ControllerError) {
         guard !configuration.stages.isEmpty else {
@@ -87,8 +92,11 @@ extension Engine {
         var slots: [UInt32] = []
         let slotByteCount = max(configuration.inputSlotByteCount, information.slotByteCount)
         if slotByteCount > 0 {
+            let affordable = Self.smallPoolByteCount / slotByteCount
             let count =
-                configuration.inputSlotCount > 0 ? configuration.inputSlotCount : openLimit
+                configuration.inputSlotCount > 0
+                ? configuration.inputSlotCount
+                : max(openLimit, min(Self.smallFramesPerCredit * firstCredit, affordable))
             try checkMemory(slotByteCount * count, "the source's pool")
             let pool = try SlotPool(
                 poolId: 0, slotByteCount: slotByteCount, slotCount: count, isShared: isShared)

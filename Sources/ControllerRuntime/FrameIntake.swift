@@ -21,6 +21,11 @@ struct IntakeFrame: Sendable {
 ///
 /// Both sides take the lock once for many frames when they are busy, and wake the other only when it sleeps.
 final class FrameIntake: Sendable {
+    /// What the source's thread sleeps for.
+    private enum Scarcity {
+        case nothing, entry, slot
+    }
+
     private struct State {
         var ready: [IntakeFrame] = []
         var freeSlots: [UInt32]
@@ -33,7 +38,7 @@ final class FrameIntake: Sendable {
         var isAbandoned = false
         var hasEnded = false
         var failure: String?
-        var sourceWaits = false
+        var sourceWaitsFor = Scarcity.nothing
         var engineSleeps = false
     }
 
@@ -41,6 +46,7 @@ final class FrameIntake: Sendable {
     private let sourceFlag: EventFlag
     private let wakeEngine: @Sendable () -> Void
     private let maximumOpenCount: UInt64
+    private let slotCount: Int
 
     /// An intake with these free slots; at most `maximumOpenCount` frames are open at a time.
     init(
@@ -49,6 +55,7 @@ final class FrameIntake: Sendable {
         state = Mutex(State(freeSlots: freeSlots))
         sourceFlag = try EventFlag()
         self.maximumOpenCount = UInt64(maximumOpenCount)
+        slotCount = freeSlots.count
         self.wakeEngine = wakeEngine
     }
 
@@ -56,7 +63,7 @@ final class FrameIntake: Sendable {
 
     /// Opens a frame and returns its id; nil when no more frames are wanted. Waits while too many are open.
     func accept() -> UInt64? {
-        wait { state in
+        wait(for: .entry) { state in
             if state.isClosed { return .some(nil) }
             guard state.accepted - state.closed < maximumOpenCount else { return nil }
             state.accepted += 1
@@ -66,19 +73,19 @@ final class FrameIntake: Sendable {
 
     /// A slot for the frame accepted last. Waits until there is one; nil when the run stops at once.
     func takeSlot() -> UInt32? {
-        wait { state in
+        wait(for: .slot) { state in
             if let slot = state.freeSlots.popLast() { return .some(slot) }
             return state.isAbandoned ? .some(nil) : nil
         }
     }
 
     private func wait<Value: Sendable>(
-        for condition: (inout State) -> Value??
+        for scarcity: Scarcity, until condition: (inout State) -> Value??
     ) -> Value? {
         while true {
             let found: Value?? = state.withLock { state in
                 let found = condition(&state)
-                state.sourceWaits = found == nil
+                state.sourceWaitsFor = found == nil ? scarcity : .nothing
                 return found
             }
             if let found { return found }
@@ -140,26 +147,42 @@ final class FrameIntake: Sendable {
     }
 
     /// Swaps the frames that are ready into `frames` (which must be empty) and gives back freed slots.
-    /// Says that the engine goes to sleep when `willSleep` and nothing is there.
+    /// `backlog` is how many frames wait beyond what workers could take now; negative: they want more.
+    ///
+    /// Waking a thread for every frame costs more than a frame. So the engine, where it goes to sleep
+    /// now, is woken for new frames only while workers want some; and a source that waits is
+    /// woken when it has room for half of all frames, or at once where workers want more than there are.
     func exchange(
-        _ frames: inout [IntakeFrame], freedSlots: inout [UInt32], closed: UInt64, willSleep: Bool
+        _ frames: inout [IntakeFrame], freedSlots: inout [UInt32], closed: UInt64, backlog: Int
     ) -> Delivery {
         var wake = false
         let delivery = state.withLock { state in
             swap(&state.ready, &frames)
-            let hasNews = !freedSlots.isEmpty || closed != state.closed
             state.freeSlots.append(contentsOf: freedSlots)
             state.closed = closed
-            if state.sourceWaits && hasNews {
+            if hasRoom(state, enough: backlog + frames.count >= 0) {
                 wake = true
-                state.sourceWaits = false
+                state.sourceWaitsFor = .nothing
             }
-            state.engineSleeps = willSleep && frames.isEmpty
+            state.engineSleeps = backlog < 0 && frames.isEmpty
             return Delivery(hasEnded: state.hasEnded, failure: state.failure)
         }
         freedSlots.removeAll(keepingCapacity: true)
         if wake { sourceFlag.signal() }
         return delivery
+    }
+
+    /// Whether a source that sleeps should go on: for any room, or with `enough` for that of half.
+    private func hasRoom(_ state: borrowing State, enough: Bool) -> Bool {
+        let (room, limit): (Int, Int)
+        switch state.sourceWaitsFor {
+        case .nothing: return false
+        case .slot: (room, limit) = (state.freeSlots.count, slotCount)
+        case .entry:
+            limit = Int(maximumOpenCount)
+            room = limit - Int(state.accepted - state.closed)
+        }
+        return room > 0 && (!enough || room * 2 >= limit)
     }
 
     /// Frames announced so far.
