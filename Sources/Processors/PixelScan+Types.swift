@@ -31,7 +31,7 @@ extension Int16: ScannableElement {
 
 extension UInt16: ScannableElement {
     static func blockSum(_ pixels: UnsafePointer<Self>, _ count: Int) -> ExactSum {
-        smallSum(pixels, count)
+        pairSum(pixels, count)
     }
     static func blockMoments(_ pixels: UnsafePointer<Self>, _ count: Int) -> BlockMoments {
         smallMoments(pixels, count)

