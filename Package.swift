@@ -126,7 +126,8 @@ let package = Package(
         tests(
             "WorkerRuntimeTests",
             [
-                "WorkerRuntime", "DataProcessing", "WorkerProtocol", "Wire", "Pipes", "NDArrays",
+                "WorkerRuntime", "DataProcessing", "FrameReaders", "WorkerProtocol", "Wire", "Pipes",
+                "NDArrays",
                 "Statistics", "TestSupport", "SluiceWorker", "FaultyWorker",
             ]),
         tests("FrameReadersTests", ["FrameReaders", "NDArrays", "TIFF", "CLinux"]),

@@ -243,7 +243,7 @@ extension ServeLoop {
     /// Asks the processors for their own statistics; between frames, outside the lock.
     mutating func refreshStatistics() {
         guard let chain else { return }
-        let own = chain.links.map { $0.processor.userStatistics() }
+        let own = chain.links.map { $0.processor.userStatistics().withinLimits }
         refreshedNanoseconds = monotonicNanoseconds()
         runtime.core.withLock { core in
             for index in core.members.indices { core.members[index].userStatistics = own[index] }

@@ -18,12 +18,15 @@ extension ServeLoop {
         settleFiles()
         parts.removeAll(keepingCapacity: true)
         let payloadByteCount = describeOutputs()
+        if let fault = faultOfResult {
+            return failUnsendable("an output can't be sent: \(fault)", &core)
+        }
         core.writer.beginMessage(type: MessageType.result.rawValue, requestId: requestId)
         result.write(to: &core.writer)
         do throws(WireError) {
             try core.writer.endMessage(payloadByteCount: payloadByteCount)
         } catch {
-            return failTooLarge(error, &core)
+            return failUnsendable("the outputs: \(error)", &core)
         }
         if payloadByteCount > 0 { try flushWithPayload(&core) }
     }
@@ -77,15 +80,26 @@ extension ServeLoop {
         return payloadByteCount
     }
 
+    /// What the protocol can't carry, nil as a rule.
+    private var faultOfResult: String? {
+        if result.files.count > ProtocolLimits.maximumOutputCount {
+            return "it has \(result.files.count) files"
+        }
+        for output in result.outputs {
+            if let fault = output.fault { return fault }
+        }
+        return nil
+    }
+
     /// An answer over the limits of the protocol fails the frame: the controller has to hear of it.
-    private mutating func failTooLarge(_ error: WireError, _ core: inout WorkerCore) {
+    private mutating func failUnsendable(_ reason: String, _ core: inout WorkerCore) {
         for file in result.files { unlink(file.stagedPath) }
         let (uniqueId, bytesIn) = (result.uniqueId, result.bytesIn)
         result.reset(uniqueId: uniqueId)
         result.bytesIn = bytesIn
         result.processingNanoseconds = lastNanoseconds
         let index = UInt32(clamping: (chain?.links.count ?? 1) - 1)
-        result.outcome = .failed(processorIndex: index, reason: "the outputs: \(error)")
+        result.outcome = .failed(processorIndex: index, reason: textWithinLimit(reason))
         core.writer.beginMessage(type: MessageType.result.rawValue, requestId: requestId)
         result.write(to: &core.writer)
         core.endMessage()

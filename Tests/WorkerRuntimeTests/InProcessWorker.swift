@@ -20,6 +20,7 @@ final class InProcessWorker {
     init(
         _ processors: [UserDataProcessor.Type] = [
             Untouched.self, AddAmount.self, EvenOnly.self, ThreeOutputs.self, OneFile.self,
+            LongAttribute.self,
         ]
     ) throws {
         ProcessSignals.ignoreBrokenPipe()

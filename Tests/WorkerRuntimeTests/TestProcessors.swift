@@ -98,3 +98,15 @@ final class OneFile: UserDataProcessor {
         return frame
     }
 }
+
+/// Gives frames an attribute of as many characters as their id.
+final class LongAttribute: UserDataProcessor {
+    override func process(_ frame: Frame) throws -> Frame? {
+        frame.attributes.set("long", .string(String(repeating: "x", count: Int(frame.frameId))))
+        return frame
+    }
+
+    override func getStats() -> [String: StatisticValue] {
+        ["good": .unsigned(1), String(repeating: "k", count: 5000): .unsigned(2)]
+    }
+}
