@@ -122,7 +122,7 @@ func onThread<Value: Sendable>(
     }
 
     @Test func `an answer under way when the run ends still gets there`() async throws {
-        let directory = try RunDirectory(creating: folder.path + "/run")
+        var directory: RunDirectory? = try RunDirectory(creating: folder.path + "/run")
         let (begun, tellBegun) = AsyncStream.makeStream(of: Void.self)
         let (goOn, tellGoOn) = AsyncStream.makeStream(of: Void.self)
         let handler = InMemoryControlHandler { _ in
@@ -130,8 +130,8 @@ func onThread<Value: Sendable>(
             for await _ in goOn { break }
             return .configured(version: 3)
         }
-        let server = try ControlServer(in: directory, handler: handler)
-        let path = directory.path
+        let server = try ControlServer(in: #require(directory), handler: handler)
+        let path = try #require(directory).path
         async let answer = onThread {
             var client = try ControlClient(runDirectory: path)
             let answer = try client.send(.stop(now: false))
@@ -141,8 +141,10 @@ func onThread<Value: Sendable>(
         for await _ in begun { break }
         async let closed: Void = server.close()
         tellGoOn.yield()
-        #expect(try await answer == .configured(version: 3))
         await closed
+        // The client waits until the lock is free: then every file of the run is there.
+        directory = nil
+        #expect(try await answer == .configured(version: 3))
     }
 
     @Test func `a client that gives no time gets an error in time`() async throws {
