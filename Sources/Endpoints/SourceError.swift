@@ -55,7 +55,7 @@ extension SourceError: CustomStringConvertible {
         case .notAFile(let path):
             "'\(path)' is neither a file nor a folder"
         case .tooManyFiles(let limit):
-            "there are more than \(limit) files, the most of one source; split them over several runs"
+            "there are more than \(limit) files, the most of one source; use several runs"
         case .fileExists(let path):
             "'\(path)' exists already; choose another folder or remove it"
         case .notWritable(let path, let reason):

@@ -70,9 +70,9 @@ extension SourceKind {
             Setting(
                 "pattern", default: "rings",
                 "one of " + SimulatedPattern.allCases.map(\.rawValue).joined(separator: ", "),
-                "rings: powder diffraction with Poisson noise; ramp: counts up along the pixels and "
-                    + "from frame to frame; noise: uniform over the range of the type; flat: `level` "
-                    + "everywhere; zero: memory that is never written, for measuring hand-over."),
+                "rings: powder diffraction with Poisson noise; ramp: counts up along the pixels "
+                    + "and from frame to frame; noise: uniform over the range of the type; flat: "
+                    + "`level` everywhere; zero: memory never written, to measure hand-over."),
             Setting(
                 "seed", default: "1", "a whole number from 0 up",
                 "Another seed gives other noise."),
