@@ -15,7 +15,8 @@ let strict: [SwiftSetting] =
 let lifetimes: [SwiftSetting] = strict + [.enableExperimentalFeature("Lifetimes")]
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
-let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let arguments: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser")
 let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 func library(
@@ -40,10 +41,13 @@ let package = Package(
         .executable(name: "sluice", targets: ["sluice"]),
         .executable(name: "sluice-worker", targets: ["SluiceWorker"]),
         .library(
-            name: "Sluice", targets: ["ControllerRuntime", "Endpoints", "NDArrays", "Statistics", "Journal"]),
+            name: "Sluice",
+            targets: ["ControllerRuntime", "Endpoints", "NDArrays", "Statistics", "Journal"]),
         .library(
             name: "SluiceProcessing",
-            targets: ["WorkerRuntime", "DataProcessing", "Processors", "NDArrays", "Statistics", "TIFF"]),
+            targets: [
+                "WorkerRuntime", "DataProcessing", "Processors", "NDArrays", "Statistics", "TIFF",
+            ]),
         .library(name: "SluiceTesting", targets: ["ProcessorTesting"]),
     ],
     dependencies: [
@@ -72,12 +76,16 @@ let package = Package(
         library(
             "WorkerRuntime",
             [
-                "DataProcessing", "FrameReaders", "WorkerProtocol", "Pipes", "Wire", "NDArrays", "Statistics",
+                "DataProcessing", "FrameReaders", "WorkerProtocol", "Pipes", "Wire", "NDArrays",
+                "Statistics",
                 "CLinux", logging,
             ]),
         library(
             "ControllerRuntime",
-            ["WorkerProtocol", "Pipes", "Wire", "Statistics", "Journal", "NDArrays", "CLinux", logging]),
+            [
+                "WorkerProtocol", "Pipes", "Wire", "Statistics", "Journal", "NDArrays", "CLinux",
+                logging,
+            ]),
         library("Endpoints", ["FrameReaders", "TIFF", "ControllerRuntime", "NDArrays"]),
         // Layer 4
         library(
@@ -100,7 +108,8 @@ let package = Package(
         library("ProcessorTesting", ["DataProcessing", "NDArrays", "Statistics"]),
         // Tests
         tests("NDArraysTests", ["NDArrays", "CLinux"]),
-        tests("WorkerProtocolTests", ["WorkerProtocol", "Wire", "NDArrays", "Statistics", "Pipes"]),
+        tests(
+            "WorkerProtocolTests", ["WorkerProtocol", "Wire", "NDArrays", "Statistics", "Pipes"]),
         .target(
             name: "TestSupport", dependencies: ["WorkerProtocol", "Wire", "Pipes", "Statistics"],
             path: "Tests/TestSupport", swiftSettings: strict),
@@ -108,10 +117,12 @@ let package = Package(
         tests(
             "IntegrationTests",
             [
-                "ControllerRuntime", "Endpoints", "NDArrays", "Statistics", "Journal", "TestSupport",
+                "ControllerRuntime", "Endpoints", "NDArrays", "Statistics", "Journal",
+                "TestSupport",
                 "SluiceWorker", "ExampleWorker", "FaultyWorker",
             ]),
-        tests("DataProcessingTests", ["DataProcessing", "ProcessorTesting", "NDArrays", "Statistics"]),
+        tests(
+            "DataProcessingTests", ["DataProcessing", "ProcessorTesting", "NDArrays", "Statistics"]),
         tests(
             "ProcessorsTests",
             [
@@ -138,6 +149,7 @@ let package = Package(
                 "WorkerProtocol", arguments,
             ]),
         tests(
-            "EndpointsTests", ["Endpoints", "ControllerRuntime", "FrameReaders", "NDArrays", "TIFF"]),
+            "EndpointsTests",
+            ["Endpoints", "ControllerRuntime", "FrameReaders", "NDArrays", "TIFF"]),
     ]
 )

@@ -41,7 +41,9 @@ public struct RunStatus: Sendable, Hashable, Codable {
 
 /// One stage at a moment.
 public struct StageStatus: Sendable, Hashable, Codable {
+    /// Name of the stage.
     public var name: String
+    /// Its account.
     public var ledger: LedgerCounts
     /// Frames that wait for a worker.
     public var queued: Int
@@ -49,8 +51,11 @@ public struct StageStatus: Sendable, Hashable, Codable {
 
 /// One worker at a moment.
 public struct WorkerStatus: Sendable, Hashable, Codable {
+    /// Number of the worker in the run, from 0; a replacement keeps it.
     public var id: Int
+    /// Name of its stage.
     public var stage: String
+    /// Process id; 0 while there is no process.
     public var processId: Int32
     /// `spawned`, `ready`, `started`, `stopping`, `gone`.
     public var state: String

@@ -50,9 +50,13 @@ public struct FrameFailure: Sendable, Hashable, Codable {
 
 /// Latency from accept to close of entries, in seconds; nil when there was none.
 public struct LatencySummary: Sendable, Hashable, Codable {
+    /// Half of the entries took no longer.
     public var p50: Double?
+    /// 99 % took no longer.
     public var p99: Double?
+    /// 99.9 % took no longer.
     public var p999: Double?
+    /// The longest.
     public var maximum: Double?
 
     enum CodingKeys: String, CodingKey {
