@@ -7,7 +7,7 @@ final class CountingSource: FrameSource {
     let information: SourceInformation
     private let count: Int
     private let side: Int
-    private let next_ = Mutex(0)
+    private let announced = Mutex(0)
 
     init(count: Int, side: Int = 16) {
         self.count = count
@@ -17,7 +17,7 @@ final class CountingSource: FrameSource {
     }
 
     func next() throws -> FrameAnnouncement? {
-        let number = next_.withLock { number in
+        let number = announced.withLock { number in
             number += 1
             return number
         }
@@ -29,7 +29,7 @@ final class CountingSource: FrameSource {
     }
 
     func fill(_ destination: UnsafeMutableRawBufferPointer) throws {
-        let number = next_.withLock { $0 }
+        let number = announced.withLock { $0 }
         destination.bindMemory(to: UInt16.self).update(repeating: UInt16(number & 0xFFFF))
     }
 }

@@ -156,7 +156,10 @@ enum LinkRules {
         var found: Set<String> = ["README.md", "Docs/README.md"]
         var waiting = Array(found)
         while let path = waiting.popLast() {
-            guard let page = repository.file(path), path.hasSuffix(".md") else { continue }
+            // A link to a folder shows its README.
+            let page = repository.file(path) ?? repository.file(path + "/README.md")
+            guard let page, page.path.hasSuffix(".md") else { continue }
+            found.insert(page.path)
             for target in targets(page) where found.insert(target.path).inserted {
                 waiting.append(target.path)
             }
