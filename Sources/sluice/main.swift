@@ -1,4 +1,4 @@
 import Commands
-import Foundation
+import Glibc
 
 exit(await SluiceProgram.run(Array(CommandLine.arguments.dropFirst())))
