@@ -126,7 +126,8 @@ let package = Package(
         tests(
             "ProcessorsTests",
             [
-                "Processors", "DataProcessing", "ProcessorTesting", "NDArrays", "Statistics", "TIFF",
+                "Processors", "DataProcessing", "ProcessorTesting", "NDArrays", "Statistics",
+                "TIFF",
                 "ExampleWorker",
             ]),
         tests("StatisticsTests", ["Statistics"]),

@@ -191,7 +191,8 @@ struct SettingScanner {
             default:
                 throw CommandError(
                     "the value of \(key) has the unknown escape "
-                        + "\\\(escaped.map(String.init) ?? ""): there are \\\" \\\\ \\n \\t; in single quotes a backslash is a backslash"
+                        + "\\\(escaped.map(String.init) ?? ""): there are \\\" \\\\ \\n \\t; "
+                        + "in single quotes a backslash is a backslash"
                 )
             }
             advance()

@@ -25,7 +25,8 @@ enum SummaryText {
             + "\(NumberText.duration(seconds: summary.elapsedSeconds)): "
             + "\(NumberText.rate(summary.framesPerSecond)) frames/s, "
             + "\(NumberText.rate(megabytes)) MB/s; "
-            + "in \(NumberText.bytes(Double(summary.bytesIn))), out \(NumberText.bytes(Double(summary.bytesOut)))"
+            + "in \(NumberText.bytes(Double(summary.bytesIn))), "
+            + "out \(NumberText.bytes(Double(summary.bytesOut)))"
     }
 
     private static func endLine(_ summary: RunSummary) -> String? {

@@ -98,8 +98,8 @@ import Testing
     @Test func `A long function and a long line are found`() {
         let body = String(repeating: "    a()\n", count: 70)
         let text =
-            "func f() {\n\(body)}\n" + String(repeating: "x", count: 111) + "\n// "
-            + String(repeating: "x", count: 107) + "\n"
+            "func f() {\n\(body)}\n" + String(repeating: "x", count: 121) + "\n// "
+            + String(repeating: "x", count: 117) + "\n"
         let findings = ShapeRules.lengths(repository("Sources/A/A.swift", text))
         #expect(findings.map(\.line).sorted() == [1, 73])
     }
