@@ -109,7 +109,7 @@ struct ControlTests {
         let controller = try UserMpWorkerController(
             workerId: 4,
             processors: [Scenario.processor("PixelSum"), Scenario.processor("PixelStatistics")],
-            workerExecutable: try #require(BuiltProducts.executable("sluice-worker")))
+            workerExecutable: try #require(BuiltProducts.executable("sluice-worker")) as String)
         try await controller.start()
         let image = try NDArray([1, 2, 3, 4] as [UInt16], width: 2, height: 2, uniqueId: 42)
         let report = try await controller.process(image)
@@ -135,7 +135,7 @@ struct ControlTests {
     func payloads() async throws {
         let controller = try UserMpWorkerController(
             processors: [Scenario.processor("PassThrough")],
-            workerExecutable: try #require(BuiltProducts.executable("sluice-worker")))
+            workerExecutable: try #require(BuiltProducts.executable("sluice-worker")) as String)
         try await controller.start()
         let bytes = try await controller.process(
             .bytes([1, 2, 3], typeName: "secret"), uniqueId: 1)

@@ -32,7 +32,8 @@ enum Scenario {
     ) throws -> StageConfiguration {
         StageConfiguration(
             name: name, from: from, workerCount: workers, processors: processors,
-            workerExecutable: try #require(BuiltProducts.executable(worker)), inFlight: inFlight,
+            workerExecutable: try #require(BuiltProducts.executable(worker)) as String,
+            inFlight: inFlight,
             policy: policy)
     }
 

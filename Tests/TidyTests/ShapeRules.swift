@@ -1,6 +1,7 @@
 /// Lengths, banned words and comments.
 enum ShapeRules {
-    /// `swift format` keeps code to 100 columns; what it can't break, comments and texts, may have more, such as the rows of a table.
+    /// `swift format` keeps code to 100 columns; what it can't break, comments and texts, may have
+    /// more, such as the rows of a table.
     static let maximumColumns = 120
     static let maximumFileLines = 500
     static let maximumFunctionLines = 70
