@@ -106,6 +106,13 @@ enum ControlLine {
         return try decoder.decode(type, from: Data(line))
     }
 
+    /// The id of a line that is no request, 0 where it has none.
+    static func id(of line: [UInt8]) -> UInt64 {
+        struct Numbered: Decodable { var id: UInt64 }
+        // Any line may come; what can't be read has no id.
+        return (try? value(Numbered.self, of: line))?.id ?? 0
+    }
+
     /// Why a line is no request, in a sentence.
     static func failure(_ error: any Error) -> ControlFailure {
         if let failure = error as? ControlFailure { return failure }

@@ -134,8 +134,9 @@ struct ControlServerLoop: ~Copyable {
         do {
             request = try ControlLine.value(ControlRequest.self, of: line)
         } catch {
+            let failure = ControlAnswer.failure(ControlLine.failure(error))
             return connection.answer(
-                Self.line(ControlResponse(id: 0, answer: .failure(ControlLine.failure(error)))))
+                Self.line(ControlResponse(id: ControlLine.id(of: line), answer: failure)))
         }
         connection.isBusy = true
         let (handler, mailbox) = (handler, mailbox)

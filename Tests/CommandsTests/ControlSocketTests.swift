@@ -176,7 +176,7 @@ func onThread<Value: Sendable>(
             let raw = try RawClient(directory)
             let lines: [(String, String)] = [
                 ("nonsense", "no JSON object"),
-                ("{\"id\":1}", "no \\\"command\\\""),
+                ("{\"id\":1}", "no \\\"command\\\""), ("{\"id\":7}", "\"id\":7"),
                 ("{\"command\":\"fly\"}", "there is no command fly"),
                 (
                     "{\"command\":\"configure\",\"processor\":1}",
