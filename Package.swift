@@ -138,7 +138,8 @@ let package = Package(
         tests(
             "WorkerRuntimeTests",
             [
-                "WorkerRuntime", "DataProcessing", "FrameReaders", "WorkerProtocol", "Wire", "Pipes",
+                "WorkerRuntime", "DataProcessing", "FrameReaders", "WorkerProtocol", "Wire",
+                "Pipes",
                 "NDArrays",
                 "Statistics", "TestSupport", "SluiceWorker", "FaultyWorker",
             ]),
