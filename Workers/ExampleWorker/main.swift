@@ -1,4 +1,7 @@
 import Processors
 import WorkerRuntime
 
-WorkerMain.run(processors: standardProcessors + [SplitProcessor.self])
+WorkerMain.run(
+    processors: standardProcessors + [
+        HotPixels.self, BrightFrames.self, BinByTwo.self, RowSums.self, SplitProcessor.self,
+    ])
