@@ -115,6 +115,12 @@ let package = Package(
             path: "Tests/TestSupport", swiftSettings: strict),
         tests("TidyTests", []),
         tests(
+            "DocumentationTests",
+            [
+                "ControllerRuntime", "DataProcessing", "Endpoints", "ExampleWorker", "NDArrays",
+                "ProcessorTesting", "SluiceWorker", "Statistics", "TestSupport",
+            ]),
+        tests(
             "IntegrationTests",
             [
                 "ControllerRuntime", "Endpoints", "NDArrays", "Statistics", "Journal",
