@@ -111,7 +111,7 @@ extension Engine {
             }
         case .welcome:
             greeted(by: worker, try Welcome(from: &reader))
-        case .started: _ = try Started(from: &reader)
+        case .started: worker.startedRequestId = try Started(from: &reader).requestId
         case .configured:
             let news = try Configured(from: &reader)
             configured(news, by: worker)

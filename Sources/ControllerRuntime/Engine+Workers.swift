@@ -19,6 +19,7 @@ extension Engine {
         let stage = stages[worker.stage]
         worker.machine = WorkerStateMachine(version: ProtocolVersion.current)
         worker.finishedFrames = 0
+        worker.startedRequestId = 0
         worker.lastLines = []
         do {
             let executable = try WorkerExecutable.resolve(stage.configuration.workerExecutable)
@@ -295,7 +296,8 @@ extension Engine {
     /// Everything that follows from the end of a life: frames, answers, the next life.
     private func lifeEnded(of worker: Worker, cause: String?) {
         let stage = stages[worker.stage]
-        let charged = worker.process?.status?.load(StatusPage.requestIdOffset) ?? 0
+        let page = worker.process?.status?.load(StatusPage.requestIdOffset) ?? 0
+        let charged = page != 0 ? page : worker.startedRequestId
         if let process = worker.process { release(process) }
         worker.process = nil
         worker.deadline = nil

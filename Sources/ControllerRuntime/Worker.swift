@@ -83,6 +83,8 @@ final class Worker {
     var queue = IndexQueue()
     /// What it can do beyond the minimum.
     var capabilities: Capabilities = []
+    /// The last dispatch that it said it had begun: for workers without a status page.
+    var startedRequestId: UInt64 = 0
     /// Whether it refused to start its chain (the reason is the user's, not the executable's).
     var startRefused = false
     /// Whether it was killed because the run ends at once.

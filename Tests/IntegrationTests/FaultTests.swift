@@ -22,13 +22,13 @@ struct FaultTests {
         #expect(summary.workers.map(\.replacements).reduce(0, +) >= 1)
     }
 
-    @Test("is not given a frame again that killed three")
-    func quarantine() async throws {
+    @Test("is not given a frame again that killed three", arguments: [PixelPlane.shared, .inline])
+    func quarantine(plane: PixelPlane) async throws {
         let summary = try await Scenario.run(
             Scenario.stage(
                 workers: 2, worker: "FaultyWorker",
                 Scenario.processor("Faulty", ["misdeed": "segfault", "frames": "[7]"])),
-            frames: 40)
+            frames: 40, plane: plane)
         expectBalance(summary, accepted: 40)
         #expect(summary.quarantined == 1)
         #expect(summary.processed == 39)
