@@ -216,7 +216,7 @@ def control(trials, options):
     for _ in range(min(options.pairs, 5)):
         for subject in subjects:
             found[subject].append(trials.run(subject, 'control', 128, 1, options.seconds))
-    keys = ('startSeconds', 'getStatsSeconds', 'stopSeconds')
+    keys = ('startSeconds', 'getStatsSeconds', 'stopSeconds', 'gatheringCpuSeconds')
     for subject in subjects:
         done = [trial for trial in found[subject] if trial]
         row = {'load': 'control', 'shape': [128, 128], 'type': 'uint16', 'workers': 1,
@@ -225,7 +225,8 @@ def control(trials, options):
         rows.append(row)
     print('\nControl, milliseconds\n')
     print(figures.table(
-        ['subject', 'of', 'start to first result', 'getStats', 'stop, drained and reaped'],
+        ['subject', 'of', 'start to first result', 'getStats', 'stop, drained and reaped',
+         'CPU of one gathering'],
         [[row['subject'], 'one idle worker']
          + [figures.short(row[key] * 1e3 if row[key] is not None else None) for key in keys]
          for row in rows]), flush=True)

@@ -70,7 +70,8 @@ class Trials:
             in_flight = 1 if load == 'latency' else IN_FLIGHT
             return [
                 os.path.join(self.binaries, 'sluice-floor'), '--load', load_name, '--bytes',
-                str(byte_count), '--in-flight', str(in_flight)] + options
+                str(byte_count), '--in-flight', str(in_flight), '--rest',
+                '1000' if load == 'latency' else '0'] + options
         if subject == 'pvapy':
             script = os.path.join(self.here, 'peers', 'pvapy_trial.py')
             return [

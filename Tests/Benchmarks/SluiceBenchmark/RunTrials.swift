@@ -52,13 +52,14 @@ private func measure(_ source: PrefilledSource, _ options: Options) -> TrialResu
     let isOver = { source.endedAt.load(ordering: .acquiring) != 0 }
     while source.count.load(ordering: .acquiring) == 0, !isOver() { pause(milliseconds: 1) }
     // All slots have been through every worker after that, so that their pages are there.
-    let settled = UInt64(min(options.maximumFrames / 4, 24 * options.workers))
     let settledAt = monotonicNanoseconds() + UInt64(options.warmUp * 1e9)
-    while !isOver(),
-        source.count.load(ordering: .acquiring) < settled
-            || (monotonicNanoseconds() < settledAt
-                && source.count.load(ordering: .acquiring) < UInt64(options.maximumFrames / 4))
-    { pause(milliseconds: 1) }
+    let latest = UInt64(options.maximumFrames / 4)
+    while !isOver() {
+        let count = source.count.load(ordering: .acquiring)
+        let settled = source.lastNew.load(ordering: .acquiring) + UInt64(24 * options.workers)
+        if count >= latest || (count >= settled && monotonicNanoseconds() >= settledAt) { break }
+        pause(milliseconds: 1)
+    }
     let meter = ProcessMeter()
     var memory = meter.memory()
     let before = meter.reading()
@@ -78,21 +79,21 @@ private func measure(_ source: PrefilledSource, _ options: Options) -> TrialResu
     return result
 }
 
-/// One frame in flight: a source with a single slot gets it back when the frame before is closed, so
-/// the time between two fills is the whole way to the worker and back, with one thread more to wake
-/// than in the floor.
+/// One frame in flight: a thousand frames a second at most, far below what goes. The time is the run's own,
+/// from acceptance to the closed entry.
 func latency(_ options: Options) async throws -> TrialResult {
     let layout = try ArrayLayout(.uint16, width: options.width, height: options.width)
-    let source = PrefilledSource(
-        layout: layout, maximumCount: options.maximumFrames, keepsTimes: true)
-    let controller = try Controller(
-        configuration(options, load: "hand-over", inFlight: 1, slots: 1), source: source)
+    let source = PrefilledSource(layout: layout, maximumCount: options.maximumFrames)
+    var settings = configuration(options, load: "hand-over", inFlight: 1, slots: 2)
+    settings.rateLimit = 1000
+    let controller = try Controller(settings, source: source)
     let run = Task { try await controller.run() }
     let window = Task.detached { measure(source, options) }
-    _ = try await run.value
+    let summary = try await run.value
     var result = await window.value
-    let times = source.fillTimes.dropFirst(source.fillTimes.count / 8)
-    result.setLatencies(nanoseconds: zip(times.dropFirst(), times).map { $0 - $1 })
+    if let p50 = summary.latency.p50, let p99 = summary.latency.p99 {
+        result.latencySeconds = ["p50": p50, "p99": p99]
+    }
     return result
 }
 
@@ -100,14 +101,22 @@ func latency(_ options: Options) async throws -> TrialResult {
 func control(_ options: Options) async throws -> TrialResult {
     let layout = try ArrayLayout(.uint16, width: options.width, height: options.width)
     let source = PrefilledSource(
-        layout: layout, maximumCount: 8, keepsTimes: true, waitsAtEnd: true)
-    let controller = try Controller(
-        configuration(options, load: "hand-over", inFlight: 1, slots: 1), source: source)
+        layout: layout, maximumCount: 8, waitsAtEnd: true)
+    var settings = configuration(options, load: "hand-over", inFlight: 1, slots: 1)
+    settings.statisticsPeriod = .milliseconds(100)
+    let controller = try Controller(settings, source: source)
     var result = TrialResult()
     let begin = monotonicNanoseconds()
     let run = Task { try await controller.run() }
     while source.endedAt.load(ordering: .acquiring) == 0 { pause(milliseconds: 1) }
     pause(milliseconds: 100)
+    let meter = ProcessMeter()
+    let before = meter.reading()
+    pause(milliseconds: 1000)
+    let after = meter.reading()
+    result.gatheringCpuSeconds =
+        (after.controller.cpuSeconds - before.controller.cpuSeconds + after.workers.cpuSeconds
+            - before.workers.cpuSeconds) / 10
     var times: [UInt64] = []
     for _ in 0..<20 {
         let asked = monotonicNanoseconds()
@@ -120,8 +129,6 @@ func control(_ options: Options) async throws -> TrialResult {
     _ = try await run.value
     result.stopSeconds = Double(monotonicNanoseconds() - stopped) * 1e-9
     // The second fill gets the slot that the first frame's close has freed.
-    if source.fillTimes.count > 1 {
-        result.startSeconds = Double(source.fillTimes[1] - begin) * 1e-9
-    }
+    result.startSeconds = source.secondFillAt.map { Double($0 - begin) * 1e-9 }
     return result
 }

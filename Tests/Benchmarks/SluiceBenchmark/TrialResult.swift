@@ -24,6 +24,8 @@ struct TrialResult: Encodable {
     var startSeconds: Double?
     var getStatsSeconds: Double?
     var stopSeconds: Double?
+    /// CPU seconds of all processes for one gathering of statistics, of an idle run.
+    var gatheringCpuSeconds: Double?
 
     /// Frames over a time.
     mutating func setRate(frames: UInt64, nanoseconds: UInt64, byteCount: Int) {
@@ -57,16 +59,6 @@ struct TrialResult: Encodable {
         privateBytes = ["controller": memory.controller, "workers": memory.workers]
         poolBytes = memory.pool
         peakResidentBytes = memory.controller + memory.workers + memory.pool
-    }
-
-    /// Median and 99th percentile.
-    mutating func setLatencies(nanoseconds: [UInt64]) {
-        let ordered = nanoseconds.sorted()
-        guard !ordered.isEmpty else { return }
-        latencySeconds = [
-            "p50": Double(ordered[ordered.count / 2]) * 1e-9,
-            "p99": Double(ordered[ordered.count - 1 - ordered.count / 100]) * 1e-9,
-        ]
     }
 
     /// The line.

@@ -42,6 +42,8 @@ static enum load load = HAND_OVER;
 static size_t byte_count = 32768;
 static int worker_count = 1, in_flight = 8;
 static double seconds = 1, warm_up = 0.1;
+/* Microseconds of rest before a token is sent, where only one is in flight. */
+static unsigned rest = 0;
 static uint64_t maximum_frames = UINT64_MAX;
 static const char *directory = "/dev/shm";
 
@@ -236,7 +238,7 @@ static void measure_workers(void)
                 result.latencies[result.latency_count++] = time - sent_at;
             sent_at = time;
         }
-        if ((received & mask) == 0 || sent >= maximum_frames) {
+        if (is_single || (received & mask) == 0 || sent >= maximum_frames) {
             double time = now();
             if (!is_timed && time >= end) {
                 is_timed = 1;
@@ -253,8 +255,11 @@ static void measure_workers(void)
                 return;
             }
         }
-        if (is_single)
+        if (is_single) {
+            if (rest > 0)
+                usleep(rest);
             sent_at = now();
+        }
         send_token(&token, sent++);
     }
 }
@@ -304,6 +309,8 @@ static void parse(int count, char **words)
             warm_up = atof(value);
         else if (!strcmp(key, "--maximum-frames"))
             maximum_frames = strtoull(value, NULL, 10);
+        else if (!strcmp(key, "--rest"))
+            rest = (unsigned)atoi(value);
         else if (!strcmp(key, "--directory"))
             directory = value;
         else {
