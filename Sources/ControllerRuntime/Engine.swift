@@ -59,6 +59,7 @@ final class Engine {
     let deliversReports: Bool
 
     var poller: Poller
+    private var wait = ShortWait()
     let spawner: ProcessSpawner
     var stages: [Stage] = []
     var workers: [Worker] = []
@@ -152,12 +153,25 @@ final class Engine {
         dispatchAll()
         flushAll()
         committer.submit(&jobs)
-        let count = try poller.wait(timeoutMilliseconds: mayHaveMore ? 0 : timeoutMilliseconds())
+        let count = mayHaveMore ? try poller.wait(timeoutMilliseconds: 0) : try waitForEvents()
         now = MonotonicClock.now()
         for index in 0..<count { handle(poller[index]) }
         takeCommits()
         if now >= nextHousekeeping { keepHouse() }
         advance()
+    }
+
+    /// Waits until something happens or a deadline has come; the number of events.
+    private func waitForEvents() throws -> Int {
+        let isBusy = wait.begin()
+        defer { wait.end() }
+        if isBusy {
+            repeat {
+                let count = try poller.wait(timeoutMilliseconds: 0)
+                if count > 0 { return count }
+            } while wait.mayLookAgain()
+        }
+        return try poller.wait(timeoutMilliseconds: timeoutMilliseconds())
     }
 
     private func handle(_ event: PollEvent) {

@@ -8,13 +8,21 @@ internal import Wire
 final class InputPort: @unchecked Sendable {
     let descriptor: OwnedDescriptor
     private var decoder = MessageDecoder()
+    private var wait = ShortWait()
 
     init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
 
     /// Waits for bytes and takes them in: one read(2) as a rule.
     func fill() throws(WorkerEnding) {
         let count: Int
+        let isBusy = wait.begin()
+        defer { wait.end() }
         do throws(PipeError) {
+            if isBusy {
+                while try !descriptor.waitUntil(.readable, timeoutMilliseconds: 0),
+                    wait.mayLookAgain()
+                {}
+            }
             count = try decoder.withWritableSpace { space throws(PipeError) in
                 while true {
                     switch try descriptor.read(into: space) {

@@ -1,0 +1,42 @@
+internal import Glibc
+
+/// Whether to look again for a moment before going to sleep.
+///
+/// To sleep and to be woken on another processor takes 20 µs and more in a virtual machine, on both sides;
+/// where messages follow each other faster than that, two processes that hand work to and fro spend
+/// most of their time so. A thread whose last wait was short therefore looks again for as long as a
+/// wake-up takes, and lets others run in between; one that waits longer sleeps at once.
+package struct ShortWait {
+    /// How long to look: about a wake-up. What is lost where nothing comes is as much again, once.
+    package static let maximumLookNanoseconds: UInt64 = 20_000
+    /// The wait before it up to which looking pays: a wake-up on both sides and some work between.
+    package static let maximumLastNanoseconds: UInt64 = 60_000
+
+    private var begunAt: UInt64 = 0
+    private var lastNanoseconds = UInt64.max
+
+    /// A thread that has not waited yet.
+    package init() {}
+
+    /// Begins a wait; true when it is likely to be short.
+    package mutating func begin() -> Bool {
+        begunAt = Self.now()
+        return lastNanoseconds < Self.maximumLastNanoseconds
+    }
+
+    /// Lets others run, unless it has been looked long enough: then false.
+    package func mayLookAgain() -> Bool {
+        guard Self.now() &- begunAt < Self.maximumLookNanoseconds else { return false }
+        sched_yield()
+        return true
+    }
+
+    /// Ends the wait, slept or not.
+    package mutating func end() { lastNanoseconds = Self.now() &- begunAt }
+
+    private static func now() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}
