@@ -20,7 +20,7 @@ enum DocumentationRules {
     /// lines right below it; what a protocol or an `open` member explains is not explained again by those
     /// that fulfil or override it.
     static func comments(_ repository: Repository) -> [Finding] {
-        let files = repository.swift(in: "Sources").map { ($0, SwiftText($0.text).lines) }
+        let files = repository.swift(in: "Sources").map { ($0, $0.code.lines) }
         let explained = files.reduce(into: witnesses) { $0.formUnion(contracts($1.0.lines, $1.1)) }
         return files.flatMap { file, code -> [Finding] in
             let lines = file.lines

@@ -59,7 +59,7 @@ enum ModuleRules {
                         )
                     ]
                 }
-                return SwiftText(file.text).lines.enumerated().compactMap { index, line in
+                return file.code.lines.enumerated().compactMap { index, line in
                     guard let match = line.firstMatch(of: importLine) else { return nil }
                     let name = String(match.output.1)
                     if row.mayImport.contains(name) { return nil }

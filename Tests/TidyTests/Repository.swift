@@ -6,8 +6,16 @@ struct Repository {
     struct File {
         let path: String
         let text: String
+        let lines: [Substring]
+        /// The lines of a Swift file without comments and texts.
+        let code: SwiftText
 
-        var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
+        init(path: String, text: String) {
+            self.path = path
+            self.text = text
+            lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            code = SwiftText(path.hasSuffix(".swift") ? text : "")
+        }
 
         /// Path components.
         var components: [Substring] { path.split(separator: "/") }

@@ -24,7 +24,7 @@ enum ShapeRules {
                         path: file.path, line: index + 1,
                         message: "\(line.count) columns, at most \(maximumColumns)"))
             }
-            for function in SwiftText(file.text).functions
+            for function in file.code.functions
             where function.lineCount > maximumFunctionLines {
                 findings.append(
                     Finding(
@@ -58,7 +58,7 @@ enum ShapeRules {
             }
         }
         for file in repository.swift(in: "Sources", "Tests", "Workers") {
-            let code = SwiftText(file.text).lines
+            let code = file.code.lines
             for (word, advice) in bannedInCode { look(file, code, word, advice) }
             for word in bannedAnywhere {
                 look(file, file.lines, word, "finish it, or write an issue")
