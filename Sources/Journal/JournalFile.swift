@@ -32,7 +32,12 @@ struct JournalFile: ~Copyable {
         self.path = path
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Closing is not enough: a child between fork and exec has a copy of the descriptor, and with it
+        // the lock.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     func failed(_ operation: String) -> JournalError {
         .system(operation: operation, path: path, errno: errno)
