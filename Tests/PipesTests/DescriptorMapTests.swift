@@ -47,33 +47,37 @@ struct DescriptorMapTests {
     }
 
     @Test("Numbers that change places come out right: swaps, cycles and the same number")
-    func overlaps() throws {
-        // Three pipes whose writing ends have numbers that a child may have too.
-        let pipes = [try Ends(), try Ends(), try Ends()]
-        let (a, b, c) = (pipes[0].writer, pipes[1].writer, pipes[2].writer)
-        try #require(max(a, b, c) <= SpawnRequest.maximumChildDescriptor)
-        let maps: [[Int32: Int32]] = [
-            [a: b, b: a, c: c],  // two change places, one keeps its
-            [a: b, b: c, c: a],  // all move on
-            [a: a, b: a, c: a],  // one for all
-            [a: c, b: b, 3: a],
-        ]
-        for map in maps {
-            let script = map.keys.sorted().map { "printf '\($0) ' > /proc/self/fd/\($0)" }
-            var request = shell(script.joined(separator: "; "), descriptors: map)
-            request.descriptors[2] = 2
-            var child = try spawner.spawn(request)
-            #expect(try child.wait() == .exited(code: 0))
-            for pipe in pipes {
-                let numbers = map.filter { $0.value == pipe.writer }.keys.sorted()
-                let expected = numbers.map { "\($0) " }.joined()
-                #expect(try pipe.takeText() == expected, "map \(map)")
+    func overlaps() async {
+        // In a process of its own, where low numbers are free.
+        await #expect(processExitsWith: .success) {
+            let spawner = try ProcessSpawner()
+            // Three pipes whose writing ends have numbers that a child may have too.
+            let pipes = [try Ends(), try Ends(), try Ends()]
+            let (a, b, c) = (pipes[0].writer, pipes[1].writer, pipes[2].writer)
+            try #require(max(a, b, c) <= SpawnRequest.maximumChildDescriptor)
+            let maps: [[Int32: Int32]] = [
+                [a: b, b: a, c: c],  // two change places, one keeps its
+                [a: b, b: c, c: a],  // all move on
+                [a: a, b: a, c: a],  // one for all
+                [a: c, b: b, 3: a],
+            ]
+            for map in maps {
+                let script = map.keys.sorted().map { "printf '\($0) ' > /proc/self/fd/\($0)" }
+                var request = shell(script.joined(separator: "; "), descriptors: map)
+                request.descriptors[2] = 2
+                var child = try spawner.spawn(request)
+                #expect(try child.wait() == .exited(code: 0))
+                for pipe in pipes {
+                    let numbers = map.filter { $0.value == pipe.writer }.keys.sorted()
+                    let expected = numbers.map { "\($0) " }.joined()
+                    #expect(try pipe.takeText() == expected, "map \(map)")
+                }
             }
         }
     }
 
     /// A pipe that is read without waiting.
-    private final class Ends {
+    fileprivate final class Ends {
         private let ends: PipeEnds
         var writer: Int32 { ends.writer.rawValue }
 
