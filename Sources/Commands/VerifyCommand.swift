@@ -40,7 +40,8 @@ enum VerificationText {
             "\(report.wholeFiles) output files are there and whole",
         ]
         if report.isClean { return lines + ["nothing is wrong"] }
-        lines.append("\(report.problems.count) problems:")
+        lines.append(
+            report.problems.count == 1 ? "1 problem:" : "\(report.problems.count) problems:")
         lines += report.problems.prefix(maximumProblemCount).map { "  \($0)" }
         let more = report.problems.count - maximumProblemCount
         if more > 0 { lines.append("  and \(more) more") }

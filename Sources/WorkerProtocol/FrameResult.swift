@@ -8,6 +8,8 @@ package enum FrameOutcome: Sendable, Hashable {
     case filtered
     /// A processor refused it or could not read it: place in the chain, and why.
     case failed(processorIndex: UInt32, reason: String)
+    /// `processorIndex` of a frame that failed before any processor saw it: it could not be read.
+    package static let beforeChain = UInt32.max
     /// The worker gave it back untouched: it could not apply the frame's configuration.
     case returned(reason: String)
 }

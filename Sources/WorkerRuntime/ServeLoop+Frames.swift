@@ -32,7 +32,8 @@ extension ServeLoop {
             let isReference = try fillFrame()
             if isReference { started = monotonicNanoseconds() }
         } catch {
-            result.outcome = .failed(processorIndex: 0, reason: textWithinLimit(error.reason))
+            result.outcome = .failed(
+                processorIndex: FrameOutcome.beforeChain, reason: textWithinLimit(error.reason))
             endedNanoseconds = started
             return end()
         }
