@@ -53,7 +53,8 @@ private func measure(_ source: PrefilledSource, _ options: Options) -> TrialResu
     while source.count.load(ordering: .acquiring) == 0, !isOver() { pause(milliseconds: 1) }
     // All slots have been through every worker after that, so that their pages are there.
     let settledAt = monotonicNanoseconds() + UInt64(options.warmUp * 1e9)
-    let latest = UInt64(options.maximumFrames / 4)
+    let most = options.maximumFrames
+    let latest = UInt64(max(most / 4, min(24 * options.workers, most / 2)))
     while !isOver() {
         let count = source.count.load(ordering: .acquiring)
         let settled = source.lastNew.load(ordering: .acquiring) + UInt64(24 * options.workers)
