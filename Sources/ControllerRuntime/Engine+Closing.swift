@@ -98,6 +98,7 @@ extension Engine {
             for slot in entries[place].leasedSlots { stage.outputPool?.release(slot) }
             entries[place].leasedSlots = []
             entries[place].worker = Entry.noWorker
+            stage.board.subtract(worker.placeInStage)
             if place == chargedPlace { entries[place].attempt += 1 }
             if ending?.isImmediate == true || state == .stopping {
                 close(place, .dropped, reason: dropReason)

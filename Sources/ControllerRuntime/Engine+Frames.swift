@@ -165,6 +165,8 @@ extension Engine {
         } catch {
             stage.board.subtract(worker.placeInStage)
             close(place, .failed, reason: "it can't be sent to a worker: \(error)")
+            // No worker will answer for it: the source is told in the next turn.
+            wake(at: now)
             return
         }
         markDirty(worker)
@@ -322,6 +324,11 @@ extension Engine {
         let isReported = deliversReports && stage.consumers.isEmpty && result.outputs.isEmpty
         if isReported && result.files.isEmpty {
             jobs.append(.report(report(place, fate == .filtered ? .filtered : .processed)))
+        }
+        if !isLeaf && ending?.isImmediate == true {
+            // What came out of it goes nowhere.
+            let root = entries[place].root
+            roots[root].worst = max(roots[root].worst, .dropped)
         }
         close(place, fate, isLeaf: isLeaf)
     }

@@ -21,6 +21,11 @@ extension Engine {
         guard !configuration.stages.isEmpty else {
             throw ControllerError(.configuration, "the run has no stage; name at least one")
         }
+        if let rate = configuration.rateLimit, !(rate > 0 && rate.isFinite) {
+            throw ControllerError(
+                .configuration,
+                "a rate of \(rate) frames per second is none; give a number above 0, or no rate")
+        }
         for (index, configuration) in configuration.stages.enumerated() {
             try check(configuration, index: index)
             stages.append(Stage(index: index, configuration: configuration))
@@ -97,7 +102,7 @@ extension Engine {
                 configuration.inputSlotCount > 0
                 ? configuration.inputSlotCount
                 : max(openLimit, min(Self.smallFramesPerCredit * firstCredit, affordable))
-            try checkMemory(slotByteCount * count, "the source's pool")
+            try checkMemory(slotByteCount, count, "the source's pool")
             let pool = try SlotPool(
                 poolId: 0, slotByteCount: slotByteCount, slotCount: count, isShared: isShared)
             while let slot = pool.take() { slots.append(slot) }
@@ -121,6 +126,7 @@ extension Engine {
         let asked = stage.configuration.outputSlotByteCount
         // Room for the source's pixels as float64, the largest element type, where they are known.
         let known = information.slotByteCount > 0 ? information.slotByteCount * 8 : 0
+        try checkMemory(asked, 1, "a slot of the output pool of stage \(stage.name)")
         let slotByteCount = SharedRegion.roundedToPages(
             asked > 0 ? asked : known > 0 ? known : Self.standardOutputSlotByteCount)
         let consumerCredit = stage.consumers.map { credit(of: stages[$0]) }.reduce(0, +)
@@ -128,14 +134,18 @@ extension Engine {
         let affordable = configuration.maximumPoolByteCount / stages.count / slotByteCount
         let least = stage.configuration.workerCount + 1
         let count = max(least, min(wanted, affordable))
-        try checkMemory(slotByteCount * count, "the output pool of stage \(stage.name)")
+        try checkMemory(slotByteCount, count, "the output pool of stage \(stage.name)")
         return try SlotPool(
             poolId: UInt16(stage.index + 1), slotByteCount: slotByteCount, slotCount: count,
             isShared: true)
     }
 
-    private func checkMemory(_ byteCount: Int, _ what: String) throws(ControllerError) {
+    private func checkMemory(
+        _ slotByteCount: Int, _ count: Int, _ what: String
+    ) throws(ControllerError) {
         let limit = configuration.maximumPoolByteCount
+        let (product, overflow) = slotByteCount.multipliedReportingOverflow(by: count)
+        let byteCount = overflow ? Int.max : product
         guard byteCount <= limit else {
             throw ControllerError(
                 .resources,

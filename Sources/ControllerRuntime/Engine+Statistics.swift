@@ -53,7 +53,8 @@ extension Engine {
 
     /// Asks all workers for their statistics; does nothing while they are still answering.
     func beginGathering() {
-        gathering.nextAt = now + max(1_000_000, configuration.statisticsPeriod.nanoseconds)
+        gathering.nextAt = MonotonicClock.time(
+            now, plus: max(1_000_000, configuration.statisticsPeriod.nanoseconds))
         if gathering.outstanding != nil {
             if now - gathering.startedAt > Gathering.maximumNanoseconds { completeGathering() }
             return
@@ -125,6 +126,8 @@ extension Engine {
         guard gathering.outstanding == nil else { return }
         gathering.isLast = true
         beginGathering()
+        // However long the period, the run does not wait for a worker that says nothing.
+        gathering.nextAt = min(gathering.nextAt, now + Gathering.maximumNanoseconds + 1)
         wake(at: gathering.nextAt)
     }
 

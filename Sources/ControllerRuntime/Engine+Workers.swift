@@ -60,7 +60,8 @@ extension Engine {
             errors: errors.split { reader, _ in reader }, status: status)
         try watch(process, of: worker)
         worker.process = process
-        worker.deadline = now + stage.configuration.startTimeLimit.nanoseconds
+        worker.deadline = MonotonicClock.time(
+            now, plus: stage.configuration.startTimeLimit.nanoseconds)
         wake(at: worker.deadline ?? now)
         record(
             "worker-spawn",
@@ -154,7 +155,8 @@ extension Engine {
     }
 
     private func limitStop(of worker: Worker) {
-        worker.deadline = now + stages[worker.stage].configuration.stopTimeLimit.nanoseconds
+        worker.deadline = MonotonicClock.time(
+            now, plus: stages[worker.stage].configuration.stopTimeLimit.nanoseconds)
         wake(at: worker.deadline ?? now)
     }
 

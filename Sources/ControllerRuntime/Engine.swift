@@ -273,7 +273,8 @@ final class Engine {
         record("run-start", ["workers": .init(workers.count), "source": .string(information.name)])
         answerStartWaiters()
         startSource()
-        gathering.nextAt = now + configuration.statisticsPeriod.nanoseconds
+        gathering.nextAt = MonotonicClock.time(
+            now, plus: configuration.statisticsPeriod.nanoseconds)
         wake(at: gathering.nextAt)
     }
 

@@ -128,7 +128,7 @@ final class FrameIntake: Sendable {
             if state.withLock({ $0.isClosed }) { return false }
             let now = MonotonicClock.now()
             if now >= deadline { return true }
-            let milliseconds = (deadline - now + 999_999) / 1_000_000
+            let milliseconds = (deadline - now - 1) / 1_000_000 + 1
             do {
                 _ = try sourceFlag.wait(
                     timeoutMilliseconds: Int32(clamping: min(milliseconds, 1000)))
@@ -229,8 +229,10 @@ struct SourceDriver: Sendable {
         do {
             while true {
                 if let rateLimit {
-                    let due = start + UInt64(Double(count) / rateLimit * 1e9)
-                    guard intake.sleep(until: due) else { break }
+                    let wait = UInt64(exactly: (Double(count) / rateLimit * 1e9).rounded()) ?? .max
+                    guard intake.sleep(until: MonotonicClock.time(start, plus: wait)) else {
+                        break
+                    }
                 }
                 guard let announcement = try source.next(), let frameId = intake.accept() else {
                     break
@@ -269,7 +271,7 @@ struct SourceDriver: Sendable {
     }
 
     private func fill(_ frame: inout IntakeFrame, byteCount: Int) {
-        guard let pool, byteCount <= slotByteCount else {
+        guard let pool, (0...slotByteCount).contains(byteCount) else {
             frame.failure =
                 "the frame has \(byteCount) bytes, a slot \(slotByteCount); set a larger slot size"
             return

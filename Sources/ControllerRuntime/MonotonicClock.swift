@@ -9,6 +9,12 @@ enum MonotonicClock {
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
+    /// The moment `nanoseconds` after `start`; the end of time when that can't be told.
+    static func time(_ start: UInt64, plus nanoseconds: UInt64) -> UInt64 {
+        let (sum, overflow) = start.addingReportingOverflow(nanoseconds)
+        return overflow ? .max : sum
+    }
+
     /// Seconds since the POSIX epoch, for records that people compare with other logs.
     static func secondsSinceEpoch() -> Double {
         var time = timespec()
@@ -23,6 +29,7 @@ extension Duration {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }
         let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? .max : whole &+ UInt64(attoseconds / 1_000_000_000)
+        return overflow
+            ? .max : MonotonicClock.time(whole, plus: UInt64(attoseconds / 1_000_000_000))
     }
 }
