@@ -94,6 +94,9 @@ struct WorkerStateMachine: Equatable, Sendable {
         case (.ready, .timeLimitPassed): return kill("its processors did not start in time")
         case (.stopping, .timeLimitPassed): return kill("it did not stop in time")
         case (.started, .timeLimitPassed): return []
+        case (.stopping, .welcomed), (.stopping, .described), (.stopping, .startAnswered):
+            // Asked before the stop, answered after it.
+            return []
         case (_, .welcomed), (_, .described), (_, .startAnswered), (_, .stopAnswered):
             return kill("it answered what was not asked")
         }
@@ -102,8 +105,10 @@ struct WorkerStateMachine: Equatable, Sendable {
     /// The process never came to be, or never will again.
     mutating func abandon() { state = .gone }
 
+    /// The first reason counts, and a process is killed once: it can't survive that.
     private mutating func kill(_ reason: String) -> [Action] {
-        if cause == nil { cause = reason }
+        guard cause == nil else { return [] }
+        cause = reason
         state = .stopping
         return [.kill]
     }
