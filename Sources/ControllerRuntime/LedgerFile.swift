@@ -68,7 +68,7 @@ extension LedgerRecord {
             writer.writeText(stage)
             writer.writeUInt64(uniqueId)
             writer.writeUInt8(fate)
-            writer.writeText(reason)
+            writer.writeText(Self.cut(reason))
         case .account(
             let stage, let accepted, let processed, let filtered, let failed, let quarantined,
             let dropped, let inFlight):
@@ -78,6 +78,14 @@ extension LedgerRecord {
                 accepted, processed, filtered, failed, quarantined, dropped, inFlight,
             ] { writer.writeUInt64(count) }
         }
+    }
+
+    /// A reason that names long paths may be longer than can be read again: its end is left out.
+    private static func cut(_ reason: String) -> String {
+        let maximum = ProtocolLimits.maximumReasonByteCount
+        guard reason.utf8.count > maximum else { return reason }
+        // A character that is cut becomes U+FFFD, which may be two bytes longer than its rest.
+        return String(decoding: reason.utf8.prefix(maximum - 2), as: UTF8.self)
     }
 
     /// Reads the body of a record.
@@ -131,6 +139,13 @@ struct LedgerContents: Sendable {
     /// - Throws: `ControllerError` when the file can't be read or a record in the middle is damaged.
     init(path: String) throws(ControllerError) {
         let bytes = try FileBytes.read(path: path)
+        // A run that ended before its first record was written leaves a part of the beginning.
+        guard !LedgerRecord.magic.starts(with: bytes) || bytes.count == LedgerRecord.magic.count
+        else {
+            records = []
+            tornByteCount = bytes.count
+            return
+        }
         guard bytes.starts(with: LedgerRecord.magic) else {
             throw ControllerError(.runDirectory, "\(path) is no ledger of Sluice")
         }

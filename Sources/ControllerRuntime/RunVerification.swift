@@ -39,10 +39,25 @@ package enum RunVerification {
     }
 }
 
+/// A frame in a stage.
+private struct StagedKey: Hashable {
+    var key: FrameKey
+    var stage: String
+}
+
+/// A frame that wanted a name for a file.
+private struct Intent {
+    var owner: StagedKey
+    var file: StagedFile
+}
+
 /// Goes through the records of a ledger.
 private struct LedgerCheck {
     var runId = ""
-    var intents: [String: (key: FrameKey, file: StagedFile)] = [:]
+    /// By final name, in order: several frames may have wanted one.
+    var intents: [String: [Intent]] = [:]
+    /// Frames that failed after their intents were written, with their stages.
+    var failed: Set<StagedKey> = []
     var finished: [String] = []
     var problems: [String] = []
     var account: String?
@@ -51,22 +66,26 @@ private struct LedgerCheck {
     mutating func take(_ record: LedgerRecord) {
         switch record {
         case .run(let id): runId = id
-        case .intent(let key, _, let file):
-            if intents[file.finalPath] == nil || file.mayReplace {
-                intents[file.finalPath] = (key, file)
-            }
+        case .intent(let key, let stage, let file):
+            intents[file.finalPath, default: []].append(
+                Intent(owner: StagedKey(key: key, stage: stage), file: file))
         case .finished(let path): finished.append(path)
-        case .outcome: break
+        case .outcome(let key, let stage, _, _, _):
+            failed.insert(StagedKey(key: key, stage: stage))
         case .account(
             let stage, let accepted, let processed, let filtered, let failed, let quarantined,
             let dropped, let inFlight):
-            let sum = processed + filtered + failed + quarantined + dropped + inFlight
+            var (sum, overflow) = (UInt64(0), false)
+            for count in [processed, filtered, failed, quarantined, dropped, inFlight] {
+                let next = sum.addingReportingOverflow(count)
+                (sum, overflow) = (next.partialValue, overflow || next.overflow)
+            }
             let line =
                 "\(accepted) accepted = \(processed) processed + \(filtered) filtered + \(failed) "
                 + "failed + \(quarantined) quarantined + \(dropped) dropped + \(inFlight) in flight"
             if stage.isEmpty { account = line }
             let name = stage.isEmpty ? "the run" : "stage \(stage)"
-            if sum != accepted {
+            if overflow || sum != accepted {
                 problems.append("the account of \(name) does not balance: \(line)")
             }
             if inFlight > 0 { problems.append("\(inFlight) frames of \(name) have no outcome") }
@@ -79,12 +98,12 @@ private struct LedgerCheck {
         }
         var whole = 0
         for path in Set(finished).sorted() {
-            guard let intent = intents[path] else {
+            guard let intent = owner(of: path) else {
                 problems.append("\(path) was finished without an intent")
                 continue
             }
             if let problem = Self.check(path, intent.file) {
-                problems.append("\(path) (frame \(intent.key)) \(problem)")
+                problems.append("\(path) (frame \(intent.owner.key)) \(problem)")
             } else {
                 whole += 1
             }
@@ -92,6 +111,15 @@ private struct LedgerCheck {
         return VerificationReport(
             runId: runId, wholeFiles: whole, problems: problems,
             statement: account ?? "no account")
+    }
+
+    /// The frame that got a name: the first that wanted it and did not fail, or the last one where
+    /// names may be replaced. A frame of several files may fail after it got this one.
+    private func owner(of path: String) -> Intent? {
+        let all = intents[path] ?? []
+        let successful = all.filter { !failed.contains($0.owner) }
+        let candidates = successful.isEmpty ? all : successful
+        return candidates.last { $0.file.mayReplace } ?? candidates.first
     }
 
     /// What is wrong with a file; nil when nothing is.
