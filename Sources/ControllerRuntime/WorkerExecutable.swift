@@ -12,10 +12,11 @@ package enum WorkerExecutable {
     package static func resolve(_ path: String?) throws(ControllerError) -> String {
         if let path {
             if path.contains("/") || access(path, F_OK) == 0 { return path }
-            if let found = search(path) { return found }
+            if !path.isEmpty, let found = search(path) { return found }
             throw ControllerError(
                 .worker,
-                "there is no worker executable \(path), neither here nor in PATH; give its path")
+                "there is no worker executable \(path.isEmpty ? "without a name" : path), "
+                    + "neither here nor in PATH; give its path")
         }
         if let beside = besideThisProgram(), access(beside, X_OK) == 0 { return beside }
         if let found = search(standardName) { return found }
@@ -38,8 +39,13 @@ package enum WorkerExecutable {
         guard let variable = getenv("PATH") else { return nil }
         for folder in String(cString: variable).split(separator: ":") {
             let path = "\(folder)/\(name)"
-            if access(path, X_OK) == 0 { return path }
+            if access(path, X_OK) == 0 && !isFolder(path) { return path }
         }
         return nil
+    }
+
+    private static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 }

@@ -6,17 +6,25 @@ package import WorkerProtocol
 /// Asks a worker executable what it offers, without a run.
 package enum WorkerProbe {
     /// Time that the executable has to answer, in milliseconds.
-    private static let timeLimitMilliseconds: Int32 = 10_000
+    private static let standardTimeLimitMilliseconds: Int32 = 10_000
 
     /// The processors of the worker at `executable` (nil: `sluice-worker`), with their settings.
     ///
     /// - Throws: `ControllerError(.worker)` when it can't be started, does not answer in time, or
     ///   speaks another protocol.
     package static func describe(executable: String?) throws -> [ProcessorDescription] {
+        try describe(
+            executable: executable, timeLimitMilliseconds: standardTimeLimitMilliseconds)
+    }
+
+    /// The same with another time to answer.
+    static func describe(
+        executable: String?, timeLimitMilliseconds: Int32
+    ) throws -> [ProcessorDescription] {
         ProcessSignals.ignoreBrokenPipe()
         let path = try WorkerExecutable.resolve(executable)
         do {
-            return try ask(path)
+            return try ask(path, timeLimitMilliseconds)
         } catch let error as ControllerError {
             throw error
         } catch {
@@ -24,7 +32,10 @@ package enum WorkerProbe {
         }
     }
 
-    private static func ask(_ path: String) throws -> [ProcessorDescription] {
+    private static func ask(
+        _ path: String, _ timeLimitMilliseconds: Int32
+    ) throws -> [ProcessorDescription] {
+        let deadline = ContinuousClock.now + .milliseconds(timeLimitMilliseconds)
         let input = try makePipe()
         let output = try makePipe()
         let spawner = try ProcessSpawner()
@@ -40,14 +51,35 @@ package enum WorkerProbe {
         try messages.endMessage()
         messages.beginMessage(type: MessageType.describe.rawValue, requestId: 1)
         try messages.endMessage()
-        try writer.writeAll(messages.bytes)
+        // Whatever it has started goes with it.
         defer { _ = try? child.signalGroup(SIGKILL) }
-        let processors = try answer(from: reader, path)
+        let processors = try answer(to: messages.bytes, writer, reader, path, deadline)
         return processors
     }
 
     private static func answer(
-        from reader: borrowing OwnedDescriptor, _ path: String
+        to question: UnsafeRawBufferPointer, _ writer: borrowing OwnedDescriptor,
+        _ reader: borrowing OwnedDescriptor, _ path: String, _ deadline: ContinuousClock.Instant
+    ) throws -> [ProcessorDescription] {
+        do {
+            try writer.writeAll(question)
+            return try answer(from: reader, path, deadline)
+        } catch let error as PipeError where error.errorNumber == EPIPE {
+            throw ended(path)
+        } catch let error as WireError {
+            throw ControllerError(
+                .worker,
+                "\(path) sent what is no message of a worker (\(error)); is it a Sluice worker?")
+        }
+    }
+
+    private static func ended(_ path: String) -> ControllerError {
+        ControllerError(.worker, "\(path) ended without an answer; is it a Sluice worker?")
+    }
+
+    private static func answer(
+        from reader: borrowing OwnedDescriptor, _ path: String,
+        _ deadline: ContinuousClock.Instant
     ) throws -> [ProcessorDescription] {
         var decoder = MessageDecoder()
         while true {
@@ -66,7 +98,8 @@ package enum WorkerProbe {
                     throw ControllerError(.worker, "\(path) did not answer as a worker does")
                 }
             }
-            guard try reader.waitUntil(.readable, timeoutMilliseconds: timeLimitMilliseconds) else {
+            let left = Poller.timeoutMilliseconds(until: deadline)
+            guard try reader.waitUntil(.readable, timeoutMilliseconds: left) else {
                 throw ControllerError(.worker, "\(path) did not answer; is it a Sluice worker?")
             }
             var isAtEnd = false
@@ -77,10 +110,7 @@ package enum WorkerProbe {
                 }
                 return count
             }
-            if isAtEnd {
-                throw ControllerError(
-                    .worker, "\(path) ended without an answer; is it a Sluice worker?")
-            }
+            if isAtEnd { throw ended(path) }
         }
     }
 }
