@@ -73,6 +73,15 @@ public struct LatencySummary: Sendable, Hashable, Codable {
         p999 = seconds(histogram.quantile(0.999))
         maximum = histogram.count == 0 ? nil : seconds(histogram.maximum)
     }
+
+    /// All keys are always there, with null where there is no value: readers need not ask.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(p50, forKey: .p50)
+        try container.encode(p99, forKey: .p99)
+        try container.encode(p999, forKey: .p999)
+        try container.encode(maximum, forKey: .maximum)
+    }
 }
 
 /// One worker at the end of a run.

@@ -71,7 +71,11 @@ final class SlotPool {
     }
 
     /// One more holder of a slot.
-    func retain(_ slot: UInt32) { references[Int(slot)] += 1 }
+    func retain(_ slot: UInt32) {
+        precondition(
+            references[Int(slot)] > 0, "slot \(slot) of pool \(poolId) is held by nobody")
+        references[Int(slot)] += 1
+    }
 
     /// One holder less; true when the slot is free now.
     @discardableResult
