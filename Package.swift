@@ -137,6 +137,12 @@ let package = Package(
                 "ExampleWorker",
             ]),
         tests("StatisticsTests", ["Statistics"]),
+        tests(
+            "ControllerRuntimeTests",
+            [
+                "ControllerRuntime", "NDArrays", "Pipes", "Statistics", "Wire", "WorkerProtocol",
+                "CLinux", "TestSupport", "SluiceWorker",
+            ]),
         tests("JournalTests", ["Journal"]),
         tests("WireTests", ["Wire", "CLinux"]),
         tests("PipesTests", ["Pipes", "CLinux"]),
