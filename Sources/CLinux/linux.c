@@ -94,11 +94,15 @@ int cl_open(const char *path, int flags, unsigned mode) {
 }
 
 int cl_rename_no_replace(const char *from, const char *to) {
-    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+    return cl_rename_no_replace_at(AT_FDCWD, from, to);
 }
 
 int cl_rename_no_replace_at(int directory, const char *from, const char *to) {
-    return renameat2(directory, from, directory, to, RENAME_NOREPLACE);
+    if (renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return -1;
+    // A file system without RENAME_NOREPLACE (NFS): a hard link never replaces either.
+    if (linkat(directory, from, directory, to, 0) != 0) return -1;
+    return unlinkat(directory, from, 0);
 }
 
 int cl_open_at(int directory, const char *name, int flags, unsigned mode) {

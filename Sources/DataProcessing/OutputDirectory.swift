@@ -60,15 +60,10 @@ public final class OutputDirectory {
 
     /// Gives a finished file its final name, replacing only with `overwrite`.
     func publish(_ staged: String, as name: String, overwrite: Bool) throws(ProcessingError) {
-        var result =
+        let result =
             overwrite
             ? renameat(descriptor, staged, descriptor, name)
             : cl_rename_no_replace_at(descriptor, staged, name)
-        if result != 0, !overwrite, errno == EINVAL || errno == ENOSYS {
-            // A file system without RENAME_NOREPLACE: a hard link never replaces either.
-            result = linkat(descriptor, staged, descriptor, name, 0)
-            if result == 0 { unlinkat(descriptor, staged, 0) }
-        }
         guard result == 0 else {
             let code = errno
             let target = path + "/" + name
