@@ -133,6 +133,8 @@ final class Committer: Sendable {
             if !outcomes.isEmpty { wakeEngine() }
         }
         files.flush()
+        // Every worker was reaped before `close`: nobody needs what is still staged.
+        files.directories.removeLeftovers(ofRun: runId)
         state.withLock { state in state.problem = state.problem ?? files.problem }
     }
 }
@@ -151,6 +153,8 @@ private struct RecordFiles: ~Copyable {
     private let log: RecordFile
     private let frameHandler: (@Sendable (FrameReport) -> Void)?
     private var records = ByteWriter()
+    /// Where files were staged.
+    private(set) var directories = StagingDirectories()
 
     init(
         runId: String, paths: RecordPaths?, frameHandler: (@Sendable (FrameReport) -> Void)?
@@ -186,7 +190,11 @@ private struct RecordFiles: ~Copyable {
                 let outcome = commit(request)
                 report(request, outcome)
                 outcomes.append(outcome)
-            case .discard(let files): for file in files { unlink(file.stagedPath) }
+            case .discard(let files):
+                for file in files {
+                    directories.add(directoryOf: file.stagedPath)
+                    unlink(file.stagedPath)
+                }
             case .record(let record): record.write(to: &records)
             case .statistics(let record): append(record)
             case .log(let line): append(line)
@@ -199,6 +207,7 @@ private struct RecordFiles: ~Copyable {
 
     private mutating func commit(_ request: CommitRequest) -> CommitOutcome {
         for (index, file) in request.files.enumerated() {
+            directories.add(directoryOf: file.stagedPath)
             if let reason = publish(file, key: request.key, uniqueId: request.uniqueId) {
                 for rest in request.files[index...] { unlink(rest.stagedPath) }
                 return CommitOutcome(place: request.place, fileCount: index, failure: reason)
@@ -307,7 +316,7 @@ private final class RecordFile {
         do throws(PipeError) {
             try descriptor.writeAll(bytes)
         } catch {
-            fail("\(error)")
+            fail(SystemText.ofError(error.errorNumber))
         }
     }
 
