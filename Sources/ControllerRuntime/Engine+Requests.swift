@@ -72,7 +72,7 @@ extension Engine {
     private func validateByAll(_ request: ConfigureRequest) throws(ControllerError) {
         let (stage, index) = try find(request)
         let command = ConfigureCommand(
-            version: stage.version + 1, baseVersion: stage.version, phase: .prepare,
+            version: stage.lastVersion + 1, baseVersion: stage.version, phase: .prepare,
             processorIndex: UInt32(index), changes: request.changes)
         let asked = stage.workers.filter { $0.machine.state == .started }
         guard !asked.isEmpty else {
@@ -143,6 +143,7 @@ extension Engine {
         }
         // From here on every dispatch carries the new version: that is the frame boundary.
         stage.version = current.command.version
+        stage.lastVersion = stage.version
         stage.changes.append(current.command)
         current.request.completion(.success(stage.version))
     }
@@ -158,8 +159,8 @@ extension Engine {
                 "worker": .init(worker.id), "accepted": false, "reason": .string(failure.reason),
             ])
         guard stage.version >= news.version else { return }
-        stage.version = news.version - 1
         stage.changes.removeAll { $0.version >= news.version }
+        stage.version = stage.changes.last?.version ?? Stage.firstVersion
         for place in 0..<entries.count
         where entries[place].isOpen && entries[place].stage == stage.index
             && entries[place].worker == Entry.noWorker

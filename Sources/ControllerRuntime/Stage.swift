@@ -27,7 +27,12 @@ final class Stage {
     var bytesIn: UInt64 = 0
     var bytesOut: UInt64 = 0
     /// Version of the configuration that new dispatches are stamped with.
-    var version: UInt64 = 1
+    var version = firstVersion
+    /// The highest version that frames were stamped with: one that was taken back, because a worker
+    /// could not apply it, is not used again, for workers remember it.
+    var lastVersion = firstVersion
+    /// The version that workers start with.
+    static let firstVersion: UInt64 = 1
     /// Changes that were accepted, in order: a new worker gets them after `start`.
     var changes: [ConfigureCommand] = []
 
