@@ -35,8 +35,8 @@ struct CommandError: Error, Hashable, CustomStringConvertible {
 enum Outcome {
     /// Every accepted frame was processed, filtered, or dropped by policy.
     static let success: Int32 = 0
-    /// Some frames failed, were quarantined, or left undone by `--now`; or `verify` found
-    /// something.
+    /// Some frames failed, were quarantined, or left undone by `--now`; the run's records could not be
+    /// written; or `verify` found something.
     static let framesFailed: Int32 = 1
     /// Usage, configuration, run directory, worker or output folder.
     static let usage: Int32 = 2
@@ -49,7 +49,9 @@ enum Outcome {
         case .stageFailed, .sourceFailed: return stageFailed
         case .completed, .drained, .stopped:
             let leftUndone = summary.dropped["stopped"] ?? 0
-            let isClean = summary.failed == 0 && summary.quarantined == 0 && leftUndone == 0
+            let isClean =
+                summary.failed == 0 && summary.quarantined == 0 && leftUndone == 0
+                && summary.problems.isEmpty
             return isClean && summary.certificate.balanced ? success : framesFailed
         }
     }

@@ -47,7 +47,6 @@ struct RunCommand: AsyncParsableCommand {
         }
         await live?.end()
         withExtendedLifetime(signals) {}
-        try RunSummaryFile.write(summary, to: options.summary)
         if !isQuiet {
             Output.lines(
                 SummaryText.lines(of: summary, directory: plan.configuration.runDirectory))
@@ -57,7 +56,9 @@ struct RunCommand: AsyncParsableCommand {
                 "the ledger of run \(summary.runId) does not balance: this is a fault of Sluice, "
                     + "please report it with the run directory")
         }
+        for problem in summary.problems { Output.error(problem) }
         let code = Outcome.exitCode(of: summary)
+        try RunSummaryFile.write(summary, to: options.summary)
         if code == Outcome.stageFailed { Output.error(summary.reason) }
         if code != Outcome.success { throw ExitCode(code) }
     }

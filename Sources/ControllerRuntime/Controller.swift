@@ -67,8 +67,13 @@ public final class Controller: Sendable {
             result = .failure(error)
         }
         await server?.close()
-        let summary = try result.get()
-        try directory?.write(summary)
+        var summary = try result.get()
+        do throws(ControllerError) {
+            try directory?.write(summary)
+        } catch {
+            // The frames are done and their files have their names: what is left to do is to say so.
+            summary.problems.append(error.reason)
+        }
         return summary
     }
 

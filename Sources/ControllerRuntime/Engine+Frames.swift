@@ -219,8 +219,9 @@ extension Engine {
             finish(place, result, payload, stage)
         case .failed(let index, let reason):
             stage.bytesIn += result.bytesIn
-            let name = stage.configuration.processors[safely: Int(index)]?.name
-            close(place, .failed, reason: (name.map { "\($0): " } ?? "") + reason)
+            let name =
+                stage.configuration.processors[safely: Int(index)].map { $0.name + ": " } ?? ""
+            close(place, .failed, reason: reason.hasPrefix(name) ? reason : name + reason)
         case .returned:
             worker.finishedFrames -= 1
             entries[place].configurationVersion = nil

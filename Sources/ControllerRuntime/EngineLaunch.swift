@@ -45,9 +45,7 @@ struct EngineLaunch: Sendable {
         var summary = try engine.run()
         committer.close()
         thread.join()
-        if let problem = committer.problem ?? engine.journalProblem {
-            summary.reason = summary.reason.isEmpty ? problem : "\(summary.reason); \(problem)"
-        }
+        summary.problems = [committer.problem, engine.journalProblem].compactMap { $0 }
         return summary
     }
 

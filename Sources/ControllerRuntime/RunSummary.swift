@@ -229,6 +229,9 @@ public struct RunSummary: Sendable, Hashable, Codable {
     public var end: RunEnd
     /// Why, when it did not complete; empty otherwise.
     public var reason: String
+    /// What went wrong with the run's own records (ledger, journal, statistics, summary), one sentence
+    /// each: the frames are done, but `verify` may not know of all. Empty when nothing did.
+    public var problems: [String] = []
     /// The run's account: every source frame once.
     public var accepted: UInt64
     public var processed: UInt64
