@@ -29,8 +29,8 @@ struct SystemFailure: Error {
 /// Reads a folder, entry by entry.
 enum Directory {
     /// Calls `body` with the name and kind of every entry of the folder but `.` and `..`, in the order
-    /// of the file system. Where `follows` is false, a symbolic link to a folder counts as `other`; an
-    /// entry that leads nowhere is `other`.
+    /// of the file system. Where `follows` is false, a symbolic link to a folder counts as `other`; one
+    /// that leads nowhere counts as a file.
     static func forEach(
         _ path: String, follows: Bool = true, _ body: (String, FileKind) throws(SourceError) -> Void
     ) throws(SourceError) {
@@ -75,7 +75,8 @@ enum Directory {
         case regular: return .file
         case folder: return .folder
         case unknown, link:
-            guard let target = try? FileKind(path: path) else { return .other }
+            // A link that leads nowhere is taken for a file: its frame fails, and says why.
+            guard let target = try? FileKind(path: path) else { return .file }
             return target == .folder && !follows && entry.pointee.d_type == link ? .other : target
         default: return .other
         }

@@ -102,10 +102,13 @@ extension PagePlan {
                 elementType: elementType, dimensions: dimensions, colorMode: mode)
         } catch {
             let pixels = UInt64(width).multipliedReportingOverflow(by: UInt64(height))
+            let bytes = pixels.partialValue.multipliedReportingOverflow(
+                by: UInt64(elementType.byteCount * (mode == .mono ? 1 : 3)))
+            let isOver = pixels.overflow || bytes.overflow
             throw directory.fault(
                 .tooLarge(
-                    what: "number of the image's pixels",
-                    claimed: pixels.overflow ? .max : pixels.partialValue,
+                    what: "bytes of the image",
+                    claimed: isOver ? .max : bytes.partialValue,
                     limit: UInt64(ArrayLayout.maximumByteCount)),
                 tag: TagCode.imageLength)
         }
