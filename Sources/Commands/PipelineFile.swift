@@ -73,7 +73,7 @@ enum PipelineFile {
         guard let kind = SourceFactory.kinds.first(where: { $0.name == entry.key }) else {
             throw value.error(
                 "has the unknown kind \(entry.key)"
-                    + NearestName.hint(for: entry.key, in: SourceFactory.kinds.map(\.name)),
+                    + nearestNameHint(for: entry.key, in: SourceFactory.kinds.map(\.name)),
                 line: entry.line)
         }
         var source = SourceSpecification(kind: kind.name)

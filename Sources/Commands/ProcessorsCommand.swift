@@ -24,7 +24,7 @@ struct ProcessorsCommand: ParsableCommand {
         for name in names where !offered.contains(where: { $0.name == name }) {
             throw CommandError(
                 "the worker offers no processor \(name)"
-                    + NearestName.hint(for: name, in: offered.map(\.name)))
+                    + nearestNameHint(for: name, in: offered.map(\.name)))
         }
         let processors = offered.filter { names.isEmpty || names.contains($0.name) }
         switch format {

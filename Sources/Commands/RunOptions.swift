@@ -191,7 +191,7 @@ struct RunOptions: ParsableArguments {
         if let index = configuration.stages.firstIndex(where: { $0.name == name }) { return index }
         throw CommandError(
             "\(option) names the unknown stage \(name)"
-                + NearestName.hint(for: name, in: configuration.stages.map(\.name)))
+                + nearestNameHint(for: name, in: configuration.stages.map(\.name)))
     }
 
     /// `stage.processor.key=value`; the stage may be left out where the processor is in one only.
@@ -217,7 +217,7 @@ struct RunOptions: ParsableArguments {
             let known = configuration.stages.flatMap { $0.processors.map(\.name) }
             throw CommandError(
                 "--set names the processor \(name), which is not there"
-                    + NearestName.hint(for: name, in: known))
+                    + nearestNameHint(for: name, in: known))
         }
         guard places.count == 1 else {
             throw CommandError(

@@ -46,7 +46,7 @@ struct RunPlan: Sendable, Hashable {
             if let from = stage.from, !names.contains(from) {
                 throw CommandError(
                     "the stage \(stage.name) takes from \(from), which is no stage"
-                        + NearestName.hint(for: from, in: names.filter { $0 != stage.name }))
+                        + nearestNameHint(for: from, in: names.filter { $0 != stage.name }))
             }
         }
         for stage in stages {

@@ -55,7 +55,7 @@ struct SourceSpecification: Sendable, Hashable {
             }
         }
         return CommandError(
-            "there is no kind of source `\(name)`\(NearestName.hint(for: name, in: names)) "
+            "there is no kind of source `\(name)`\(nearestNameHint(for: name, in: names)) "
                 + "(a source is kind:rest, as \(SourceFactory.kinds[0].example))")
     }
 }

@@ -61,7 +61,7 @@ struct YAMLValue {
             guard keys.contains(entry.key) else {
                 throw error(
                     "has the unknown key \(entry.key)"
-                        + NearestName.hint(for: entry.key, in: keys), line: entry.line)
+                        + nearestNameHint(for: entry.key, in: keys), line: entry.line)
             }
             values[entry.key] = entry.value
         }

@@ -126,9 +126,9 @@ import Testing
     }
 
     @Test func `the nearest name is offered, a far one is not`() {
-        #expect(NearestName.nearest(to: "wokers", in: ["name", "workers"]) == "workers")
-        #expect(NearestName.nearest(to: "TIFF", in: ["tiff", "npy"]) == "tiff")
-        #expect(NearestName.nearest(to: "xyzzy", in: ["name", "workers"]) == nil)
-        #expect(NearestName.distance("kitten", "sitting") == 3)
+        let known = ["name", "workers"]
+        #expect(nearestNameHint(for: "wokers", in: known) == "; did you mean workers?")
+        #expect(nearestNameHint(for: "xyzzy", in: known) == "; there are name, workers")
+        #expect(nearestNameHint(for: "xyzzy", in: []) == "")
     }
 }
