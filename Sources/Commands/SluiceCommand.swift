@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Pipes
+internal import WorkerProtocol
 
 /// The command `sluice`.
 struct SluiceCommand: AsyncParsableCommand {
@@ -69,10 +70,4 @@ package enum SluiceProgram {
         Output.error(message.hasPrefix(prefix) ? String(message.dropFirst(prefix.count)) : message)
         return Outcome.usage
     }
-}
-
-/// The version of Sluice.
-package enum SluiceVersion {
-    /// As `sluice --version` prints it (semver.org).
-    package static let text = "0.1.0"
 }

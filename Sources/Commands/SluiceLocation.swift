@@ -1,4 +1,5 @@
 internal import Foundation
+internal import WorkerProtocol
 
 /// Where the package Sluice is, for packages that depend on it.
 enum SluiceLocation: Hashable, Sendable {

@@ -1,6 +1,7 @@
 public import DataProcessing
 internal import Glibc
 internal import Pipes
+internal import WorkerProtocol
 
 /// The main function of a worker executable.
 ///
@@ -9,7 +10,7 @@ internal import Pipes
 ///     WorkerMain.run(processors: standardProcessors + [HotPixels.self])
 public enum WorkerMain {
     /// The version of this code.
-    public static let version = "0.1.0"
+    public static let version = SluiceVersion.text
 
     /// What a worker says of itself when it is greeted.
     package static var software: String { "\(programName) \(version) (Swift)" }
