@@ -109,9 +109,11 @@ let package = Package(
         // Tests
         tests("NDArraysTests", ["NDArrays", "CLinux"]),
         tests(
-            "WorkerProtocolTests", ["WorkerProtocol", "Wire", "NDArrays", "Statistics", "Pipes"]),
+            "WorkerProtocolTests",
+            ["WorkerProtocol", "Wire", "NDArrays", "Statistics", "Pipes", "TestSupport"]),
         .target(
-            name: "TestSupport", dependencies: ["WorkerProtocol", "Wire", "Pipes", "Statistics"],
+            name: "TestSupport",
+            dependencies: ["WorkerProtocol", "Wire", "Pipes", "Statistics", "NDArrays"],
             path: "Tests/TestSupport", swiftSettings: strict),
         tests("TidyTests", []),
         tests(
@@ -128,25 +130,25 @@ let package = Package(
                 "SluiceWorker", "ExampleWorker", "FaultyWorker",
             ]),
         tests(
-            "DataProcessingTests", ["DataProcessing", "ProcessorTesting", "NDArrays", "Statistics"]),
+            "DataProcessingTests",
+            ["DataProcessing", "ProcessorTesting", "NDArrays", "Statistics", "TestSupport"]),
         tests(
             "ProcessorsTests",
             [
                 "Processors", "DataProcessing", "ProcessorTesting", "NDArrays", "Statistics",
-                "TIFF",
-                "ExampleWorker",
+                "TIFF", "TestSupport", "ExampleWorker",
             ]),
-        tests("StatisticsTests", ["Statistics"]),
+        tests("StatisticsTests", ["Statistics", "TestSupport"]),
         tests(
             "ControllerRuntimeTests",
             [
                 "ControllerRuntime", "NDArrays", "Pipes", "Statistics", "Wire", "WorkerProtocol",
                 "CLinux", "TestSupport", "SluiceWorker",
             ]),
-        tests("JournalTests", ["Journal"]),
-        tests("WireTests", ["Wire", "CLinux"]),
-        tests("PipesTests", ["Pipes", "CLinux"]),
-        tests("TIFFTests", ["TIFF", "NDArrays", "CLinux"]),
+        tests("JournalTests", ["Journal", "TestSupport"]),
+        tests("WireTests", ["Wire", "CLinux", "TestSupport"]),
+        tests("PipesTests", ["Pipes", "CLinux", "TestSupport"]),
+        tests("TIFFTests", ["TIFF", "NDArrays", "CLinux", "TestSupport"]),
         tests(
             "WorkerRuntimeTests",
             [
@@ -155,15 +157,16 @@ let package = Package(
                 "NDArrays",
                 "Statistics", "TestSupport", "SluiceWorker", "FaultyWorker",
             ]),
-        tests("FrameReadersTests", ["FrameReaders", "NDArrays", "TIFF", "CLinux"]),
+        tests(
+            "FrameReadersTests", ["FrameReaders", "NDArrays", "TIFF", "TestSupport"]),
         tests(
             "CommandsTests",
             [
                 "Commands", "ControllerRuntime", "Endpoints", "NDArrays", "Pipes", "Statistics",
-                "WorkerProtocol", arguments,
+                "WorkerProtocol", "TestSupport", arguments,
             ]),
         tests(
             "EndpointsTests",
-            ["Endpoints", "ControllerRuntime", "FrameReaders", "NDArrays", "TIFF"]),
+            ["Endpoints", "ControllerRuntime", "FrameReaders", "NDArrays", "TIFF", "TestSupport"]),
     ]
 )

@@ -2,6 +2,7 @@ import Foundation
 import NDArrays
 import Pipes
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ControllerRuntime

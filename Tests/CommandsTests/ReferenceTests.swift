@@ -1,16 +1,14 @@
 import ArgumentParser
 import ControllerRuntime
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Commands
 
 @Suite struct ReferenceTests {
     private func text(of name: String) throws -> String {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        return try String(
-            contentsOf: root.appendingPathComponent("Docs/Reference/\(name)"), encoding: .utf8)
+        try String(contentsOfFile: Checkout.path + "/Docs/Reference/\(name)", encoding: .utf8)
     }
 
     @Test func `every key of the configuration is in the reference`() throws {

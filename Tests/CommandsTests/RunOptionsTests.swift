@@ -2,6 +2,7 @@ import ArgumentParser
 import ControllerRuntime
 import Foundation
 import NDArrays
+import TestSupport
 import Testing
 
 @testable import Commands

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import ControllerRuntime
@@ -53,7 +54,7 @@ struct CreditBoardTests {
         "chooses as one does who looks at everybody",
         arguments: [(1, 1, 1), (2, 2, 1), (3, 3, 8), (4, 7, 3), (5, 16, 2)] as [(UInt64, Int, Int)])
     func againstNaive(seed: UInt64, workers: Int, credit: Int) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededNumbers(seed: seed)
         var board = CreditBoard(workerCount: workers, credit: credit)
         var naive = NaiveBoard(workerCount: workers, credit: credit)
         for step in 0..<60_000 {

@@ -2,6 +2,7 @@ import Glibc
 import NDArrays
 import Pipes
 import Synchronization
+import TestSupport
 import Testing
 import WorkerProtocol
 
@@ -121,7 +122,7 @@ private func bytes(_ count: Int) -> FrameAnnouncement {
 struct FrameIntakeTests {
     @Test("every frame comes once, in order, with its bytes", arguments: [1, 2, 3, 4] as [UInt64])
     func interleavings(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SeededNumbers(seed: seed)
         let slots = Int.random(in: 1...5, using: &random)
         let openLimit = Int.random(in: 1...7, using: &random)
         let bench = try Bench(slots: slots, openLimit: openLimit)

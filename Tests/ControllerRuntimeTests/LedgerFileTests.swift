@@ -1,4 +1,5 @@
 import NDArrays
+import TestSupport
 import Testing
 import Wire
 import WorkerProtocol
@@ -60,7 +61,7 @@ struct LedgerFileTests {
 
     @Test("has the bytes that another program makes of the same records")
     func golden() throws {
-        let golden = try fixture("ledger/every-record.bin")
+        let golden = try Checkout.fixture("ledger/every-record.bin")
         #expect(ledgerBytes(goldenRecords) == golden)
         #expect(try read(golden).records == goldenRecords)
     }
@@ -95,7 +96,7 @@ struct LedgerFileTests {
 
     @Test("with random damage never traps", arguments: [1, 2, 3] as [UInt64])
     func damage(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SeededNumbers(seed: seed)
         let bytes = ledgerBytes(goldenRecords + goldenRecords)
         for _ in 0..<400 {
             var damaged = bytes

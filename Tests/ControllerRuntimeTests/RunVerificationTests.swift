@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import NDArrays
+import TestSupport
 import Testing
 import WorkerProtocol
 

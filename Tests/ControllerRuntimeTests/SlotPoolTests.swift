@@ -1,4 +1,5 @@
 import NDArrays
+import TestSupport
 import Testing
 
 @testable import ControllerRuntime
@@ -48,7 +49,7 @@ struct SlotPoolTests {
 
     @Test("keeps count under random use", arguments: [1, 2] as [UInt64])
     func randomUse(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SeededNumbers(seed: seed)
         let pool = try SlotPool(poolId: 0, slotByteCount: 1, slotCount: 9, isShared: false)
         var holders: [UInt32: Int] = [:]
         for _ in 0..<20_000 {

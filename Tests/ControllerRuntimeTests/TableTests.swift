@@ -1,5 +1,6 @@
 import NDArrays
 import Statistics
+import TestSupport
 import Testing
 
 @testable import ControllerRuntime
@@ -8,7 +9,7 @@ import Testing
 struct TableTests {
     @Test("a queue gives what an array would", arguments: [1, 2, 3] as [UInt64])
     func queue(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededNumbers(seed: seed)
         var queue = IndexQueue()
         var array: [Int] = []
         for number in 0..<50_000 {
@@ -38,7 +39,7 @@ struct TableTests {
 
     @Test("request ids of closed entries never resolve, those of open ones always do")
     func requestIds() {
-        var random = SeededRandom(seed: 4)
+        var random = SeededNumbers(seed: 4)
         var table = EntryTable()
         var open: [(place: Int, id: UInt64)] = []
         var closed: Set<UInt64> = []
@@ -163,7 +164,7 @@ struct TableTests {
 
     @Test("the account balances after every step", arguments: [1, 2] as [UInt64])
     func ledger(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededNumbers(seed: seed)
         var ledger = Ledger()
         let fates: [FrameFate] = [.filtered, .processed, .dropped, .failed, .quarantined]
         var expected: [FrameFate: UInt64] = [:]

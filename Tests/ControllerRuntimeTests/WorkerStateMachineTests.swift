@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import ControllerRuntime
@@ -150,7 +151,7 @@ struct WorkerStateMachineTests {
 
     @Test("keeps its promises in a million random events", arguments: [1, 2, 3] as [UInt64])
     func randomWalk(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededNumbers(seed: seed)
         var machine = Machine(version: 7)
         var life = Life()
         for _ in 0..<333_334 {

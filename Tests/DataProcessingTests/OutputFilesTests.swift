@@ -1,38 +1,7 @@
 import DataProcessing
 import Glibc
+import TestSupport
 import Testing
-
-/// A folder that goes away with the test.
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        var template = Array("/tmp/sluice-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw ProcessingError.refused(operation: "mkdtemp", path: "/tmp", errno: errno)
-        }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit {
-        for name in names { unlink(path + "/" + name) }
-        rmdir(path)
-    }
-
-    /// All names, hidden ones too, sorted.
-    var names: [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
-}
 
 @Suite struct OutputFilesTests {
     private func frame(_ key: FrameKey = FrameKey(frameId: 17)) -> Frame {
@@ -58,7 +27,7 @@ final class TemporaryFolder {
         let key = try #require(FrameKey(frameId: 17).child(0)?.child(3))
         try files.stage(
             in: directory, name: "a.tiff", frame: frame(key), overwrite: false, text("hello"))
-        #expect(folder.names == [".a.tiff.r1.17-0-3.2.part"])
+        #expect(try folder.files() == [".a.tiff.r1.17-0-3.2.part"])
         let staged = files.take()
         #expect(
             staged == [
@@ -78,9 +47,9 @@ final class TemporaryFolder {
         for _ in 0..<2 {
             try files.stage(in: directory, name: "a", frame: frame(), overwrite: false, text("x"))
         }
-        #expect(folder.names == [".a.r1.17.0.part", ".a.r1.17_1.0.part"])
+        #expect(try folder.files() == [".a.r1.17.0.part", ".a.r1.17_1.0.part"])
         files.discard()
-        #expect(folder.names == [])
+        #expect(try folder.files() == [])
     }
 
     @Test func `what the same attempt left is replaced, and a throw leaves nothing`() throws {
@@ -93,7 +62,7 @@ final class TemporaryFolder {
             try files.stage(
                 in: directory, name: "a", frame: frame(), overwrite: false, text(content))
         }
-        #expect(folder.names.count == 1)
+        #expect(try folder.files().count == 1)
         var status = stat()
         #expect(stat(files.take()[0].stagedPath, &status) == 0 && status.st_size == 5)
         files.begin(attempt: 1)
@@ -102,7 +71,7 @@ final class TemporaryFolder {
                 throw Full()
             }
         }
-        #expect(folder.names == [".a.r1.17.0.part"])
+        #expect(try folder.files() == [".a.r1.17.0.part"])
         #expect(files.take().isEmpty)
     }
 
@@ -118,7 +87,7 @@ final class TemporaryFolder {
                 in: directory, name: "a", frame: frame(), overwrite: false, text("two!"))
         }
         #expect(error == .nameTaken(path: directory.path + "/a"))
-        #expect(folder.names == ["a"])
+        #expect(try folder.files() == ["a"])
         try files.stage(in: directory, name: "a", frame: frame(), overwrite: true, text("three"))
         var status = stat()
         #expect(stat(folder.path + "/a", &status) == 0 && status.st_size == 5)
@@ -130,7 +99,7 @@ final class TemporaryFolder {
         let files = StagedOutputFiles(runName: "run")
         let name = String(repeating: "é", count: 127)
         try files.stage(in: directory, name: name, frame: frame(), overwrite: false, text("x"))
-        let staged = try #require(folder.names.first)
+        let staged = try #require(folder.files().first)
         #expect(staged.utf8.count <= 255)
         #expect(staged.hasSuffix("é.run.17.0.part"))
         #expect(files.take()[0].finalPath.hasSuffix("/" + name))
@@ -149,7 +118,5 @@ final class TemporaryFolder {
         #expect(error?.description.contains("making output directory") == true)
         #expect(error?.description.contains("Not a directory") == true)
         #expect(throws: ProcessingError.self) { try OutputDirectory(path: "/proc/sluice") }
-        rmdir(folder.path + "/x/y")
-        rmdir(folder.path + "/x")
     }
 }

@@ -1,7 +1,7 @@
 import DataProcessing
-import Foundation
 import NDArrays
 import ProcessorTesting
+import TestSupport
 import Testing
 
 @testable import ExampleWorker
@@ -34,8 +34,7 @@ struct ExampleProcessorTests {
 
     @Test("RowSums writes one number a row")
     func rowSums() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try TemporaryFolder()
         let harness = try ProcessorHarness(
             RowSums.self, configuration: ["outputDirectory": folder.path])
         let image = try FrameFactory.image(.uint16, width: 3, height: 2, pattern: .ramp)

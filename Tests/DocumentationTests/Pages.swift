@@ -1,10 +1,10 @@
 import Foundation
+import TestSupport
 
 /// The files of the repository, as text.
 enum Pages {
     /// The folder that holds `Package.swift`.
-    static let root = URL(filePath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    static let root = URL(filePath: Checkout.path)
 
     /// The text of the file at `path`, from the root.
     static func text(_ path: String) throws -> String {

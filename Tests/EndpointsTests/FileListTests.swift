@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Endpoints
@@ -28,7 +29,7 @@ import Testing
             "scan10.tif", "scan2.tif", "scan1.tif", "Scan3.TIF", "notes.txt", "scan[1].tif",
             ".hidden.tif", "run2/a.tiff", "run10/a.tiff", "run10/deep/b.tif", "empty/readme",
         ] {
-            try folder.file(name)
+            try folder.write("", to: name)
         }
     }
 
@@ -104,7 +105,14 @@ import Testing
     }
 
     @Test func `Two thousand files are listed in order`() throws {
-        for number in 1...2000 { try folder.file("many/f\(number * 10).tif") }
+        for number in 1...2000 { try folder.write("", to: "many/f\(number * 10).tif") }
         #expect(try list("many/f*.tif") == (1...2000).map { "many/f\($0 * 10).tif" })
+    }
+}
+
+extension TemporaryFolder {
+    /// `paths` without the folder in front.
+    func relative(_ paths: [String]) -> [String] {
+        paths.map { $0.hasPrefix(path + "/") ? String($0.dropFirst(path.count + 1)) : $0 }
     }
 }

@@ -3,6 +3,7 @@ import FrameReaders
 import Glibc
 import NDArrays
 import TIFF
+import TestSupport
 import Testing
 
 @testable import Endpoints
@@ -19,10 +20,10 @@ import Testing
                 NDDimension(size: 4), NDDimension(size: 3), NDDimension(size: pages))
         }
         let layout = try ArrayLayout(elementType: .uint16, dimensions: dimensions)
-        let path = try folder.file(name)
-        let descriptor = open(path, O_WRONLY | O_TRUNC)
-        defer { close(descriptor) }
-        try TIFFWriter().write(NDArray(layout: layout), to: descriptor, path: path)
+        let path = folder.file(name)
+        try withDescriptor(path) { descriptor in
+            _ = try TIFFWriter().write(NDArray(layout: layout), to: descriptor, path: path)
+        }
     }
 
     private func announced(_ source: FileSource) -> [String] {
@@ -56,8 +57,8 @@ import Testing
     }
 
     @Test func `A file that is no TIFF is announced once, to fail where it is read`() throws {
-        try folder.file("a1.tif", Array("no picture".utf8))
-        try folder.file("a2.tif")
+        try folder.write("no picture", to: "a1.tif")
+        try folder.write("", to: "a2.tif")
         try tiff("a3.tif", pages: 1)
         let source = try FileSource(.tiff, paths: [folder.path])
         #expect(source.information.frameCount == 3)
@@ -75,10 +76,10 @@ import Testing
     @Test func `Pages before damage are announced, and the damage as one frame that fails`() throws
     {
         try tiff("whole.tif", pages: 3)
-        let bytes = try folder.bytes("whole.tif")
+        let bytes = try folder.bytes(of: "whole.tif")
         var outcomes: Set<Int> = []
         for cut in stride(from: bytes.count - 1, to: 0, by: -5) {
-            try folder.file("cut.tif", Array(bytes[..<cut]))
+            try folder.write(Array(bytes[..<cut]), to: "cut.tif")
             let source = try FileSource(.tiff, paths: ["\(folder.path)/cut.tif"])
             let expected = source.information.frameCount
             let found = announced(source)

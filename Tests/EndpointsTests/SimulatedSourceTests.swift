@@ -1,6 +1,7 @@
 import ControllerRuntime
 import NDArrays
 import TIFF
+import TestSupport
 import Testing
 
 @testable import Endpoints

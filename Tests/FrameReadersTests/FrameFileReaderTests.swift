@@ -1,6 +1,7 @@
 import FrameReaders
 import NDArrays
 import TIFF
+import TestSupport
 import Testing
 
 @Suite struct FrameFileReaderTests {
@@ -31,7 +32,7 @@ import Testing
 
     @Test("a reference becomes a frame in the buffer that was allocated for its layout")
     func inPlace() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let path = folder.file("a.tiff")
         try write([1, 2, 3], path)
         let reader = FrameFileReader()
@@ -56,7 +57,7 @@ import Testing
 
     @Test("a file of one frame that is replaced is read anew, and many files take turns")
     func replaced() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let reader = FrameFileReader()
         for value in [5, 6] as [UInt16] {
             try write([value], folder.file("one.tiff"))
@@ -79,7 +80,7 @@ import Testing
 
     @Test("errors carry path, index and reason, and nothing is allocated for them")
     func errors() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let path = folder.file("a.tiff")
         try write([1], path)
         let bytes = try contents(path)

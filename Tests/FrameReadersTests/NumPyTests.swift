@@ -1,6 +1,7 @@
 import FrameReaders
 import Glibc
 import NDArrays
+import TestSupport
 import Testing
 
 @Suite struct NumPyTests {
@@ -8,7 +9,7 @@ import Testing
         "arrays of every type, byte order, version and number of axes are read frame by frame",
         .enabled(if: Python.isThere, Python.hint))
     func everyKind() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let output = try Python.run(Self.make, folder.path)
         let lines = output.split(separator: "\n")
         #expect(lines.count == 11 * 2 * 5 + 3, "\(output)")
@@ -94,7 +95,7 @@ import Testing
 
     @Test("headers that are not one, or of unknown kinds, are told in words")
     func refused() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let good = "{'descr': '<u2', 'fortran_order': False, 'shape': (3, 4), }"
         #expect(try error(file(good), folder) == nil)
         #expect(
@@ -135,12 +136,12 @@ import Testing
 
     @Test("a file cut at any byte or with flipped bits gives an error or a frame of possible size")
     func damage() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let bytes = file("{'descr': '>u2', 'fortran_order': True, 'shape': (3, 4), }")
         for count in 0..<bytes.count {
             #expect(try error(Array(bytes[0..<count]), folder) != nil, "cut at \(count)")
         }
-        var numbers = SeededNumbers(state: 5)
+        var numbers = SeededNumbers(seed: 5)
         for _ in 0..<3000 {
             var damaged = bytes
             for _ in 0..<Int.random(in: 1...3, using: &numbers) {
@@ -153,7 +154,7 @@ import Testing
 
     @Test("numpy reads what the writer wrote", .enabled(if: Python.isThere, Python.hint))
     func writer() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let path = folder.file("a.npy")
         let layout = try ArrayLayout(.float32, width: 4, height: 3)
         var pixels = (0..<12).map { Float($0) }

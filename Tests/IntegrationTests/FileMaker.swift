@@ -1,24 +1,6 @@
-import Foundation
+import TestSupport
 
 extension TemporaryFolder {
-    /// Writes bytes into a file of it.
-    func write(_ bytes: [UInt8], to name: String) throws {
-        let file = URL(fileURLWithPath: path + "/" + name)
-        try FileManager.default.createDirectory(
-            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try Data(bytes).write(to: file)
-    }
-
-    /// The bytes of a file of it.
-    func bytes(of name: String) throws -> [UInt8] {
-        [UInt8](try Data(contentsOf: URL(fileURLWithPath: path + "/" + name)))
-    }
-
-    /// The text of a file of it.
-    func text(of name: String) throws -> String {
-        String(decoding: try bytes(of: name), as: UTF8.self)
-    }
-
     /// Writes a TIFF file of one strip (TIFF 6.0 §8) that says it is `width` × `height` and has as many
     /// pixel bytes as `byteCount` says; nil: as many as it needs.
     func writeTIFF(_ name: String, width: UInt32, height: UInt32, byteCount: Int? = nil) throws {

@@ -7,9 +7,7 @@ import Testing
 
 @Suite("A worker in plain Python", .timeLimit(.minutes(2)))
 struct ForeignWorkerTests {
-    private static let script =
-        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Fixtures/python_worker.py").path
+    private static let script = Checkout.fixtures + "/python_worker.py"
 
     @Test("hosts a processor under the controller", arguments: [PixelPlane.shared, .inline])
     func hosts(plane: PixelPlane) async throws {

@@ -1,25 +1,7 @@
 import ControllerRuntime
-import FoundationEssentials
 import NDArrays
 import TestSupport
 import Testing
-
-/// A folder that lives as long as the test.
-final class TemporaryFolder: Sendable {
-    let path: String
-
-    init() throws {
-        path = FileManager.default.temporaryDirectory.path + "/sluice-test-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    /// The names of the files in it, or in a folder of it, in order.
-    func files(in folder: String = "") throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: path + "/" + folder).sorted()
-    }
-}
 
 /// Short ways to say what a test runs.
 enum Scenario {

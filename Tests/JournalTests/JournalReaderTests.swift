@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Journal
@@ -31,7 +32,7 @@ struct JournalReaderTests {
     }
 
     @Test func `a torn tail is not there until it is whole`() throws {
-        try folder.write(Array(line(1).utf8), to: "journal.jsonl")
+        try folder.write(line(1), to: "journal.jsonl")
         var reader = try JournalReader(path: path)
         #expect(try reader.readNew().count == 1)
         for character in line(2).dropLast() {
@@ -43,7 +44,7 @@ struct JournalReaderTests {
     }
 
     @Test func `a torn tail that a new writer cuts is never seen`() throws {
-        try folder.write(Array((line(1) + #"{"timestamp":"#).utf8), to: "journal.jsonl")
+        try folder.write(line(1) + #"{"timestamp":"#, to: "journal.jsonl")
         var reader = try JournalReader(path: path)
         #expect(try reader.readNew().count == 1)
         let journal = try JournalWriter(path: path)
@@ -52,7 +53,7 @@ struct JournalReaderTests {
     }
 
     @Test func `a bad whole line is an error with its number, after the events before it`() throws {
-        try folder.write(Array((line(1) + line(2) + "{}\n" + line(3)).utf8), to: "journal.jsonl")
+        try folder.write(line(1) + line(2) + "{}\n" + line(3), to: "journal.jsonl")
         var reader = try JournalReader(path: path)
         #expect(try reader.readNew().map(\.seq) == [1, 2])
         let error = JournalError.malformedLine(
@@ -65,7 +66,7 @@ struct JournalReaderTests {
 
     @Test(arguments: [(3, 4), (3, 3), (3, 1), (3, 6)])
     func `a gap in the serial numbers is an error`(last: Int, next: Int) throws {
-        try folder.write(Array((line(2) + line(last) + line(next)).utf8), to: "journal.jsonl")
+        try folder.write(line(2) + line(last) + line(next), to: "journal.jsonl")
         if next == last + 1 {
             #expect(try JournalReader.events(path: path).map(\.seq) == [2, 3, 4])
         } else {
@@ -77,10 +78,10 @@ struct JournalReaderTests {
     }
 
     @Test func `a file that shrank is an error`() throws {
-        try folder.write(Array((line(1) + line(2)).utf8), to: "journal.jsonl")
+        try folder.write(line(1) + line(2), to: "journal.jsonl")
         var reader = try JournalReader(path: path)
         #expect(try reader.readNew().count == 2)
-        try folder.write(Array(line(1).utf8), to: "journal.jsonl")
+        try folder.write(line(1), to: "journal.jsonl")
         #expect(throws: JournalError.self) { try reader.readNew() }
     }
 

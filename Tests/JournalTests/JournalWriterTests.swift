@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Journal
@@ -45,7 +46,7 @@ struct JournalWriterTests {
         try journal.record("run-define", ["text": "µ\n"])
         try journal.record("run-start")
         try journal.close()
-        let whole = try folder.read("journal.jsonl")
+        let whole = try folder.bytes(of: "journal.jsonl")
         let first = try #require(whole.firstIndex(of: 0x0A)) + 1
         for length in 0...whole.count {
             try folder.write(Array(whole.prefix(length)), to: "journal.jsonl")
@@ -65,12 +66,12 @@ struct JournalWriterTests {
 
     @Test func `a whole last line that is no event is refused with its number`() throws {
         let good = #"{"timestamp":1,"seq":1,"name":"a"}"# + "\n"
-        try folder.write(Array((good + "rubbish\n").utf8), to: "journal.jsonl")
+        try folder.write(good + "rubbish\n", to: "journal.jsonl")
         #expect(
             throws: JournalError.malformedLine(
                 path: path, line: 2, reason: "no value begins like this at byte 0")
         ) { try JournalWriter(path: path) }
-        #expect(String(decoding: try folder.read("journal.jsonl"), as: UTF8.self).contains("rubb"))
+        #expect(try folder.text(of: "journal.jsonl").contains("rubb"))
     }
 
     @Test func `one journal has one writer`() throws {

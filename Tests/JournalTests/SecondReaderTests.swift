@@ -1,23 +1,12 @@
-import Foundation
 import Journal
+import TestSupport
 import Testing
 
-/// The Python that reads our files: $SLUICE_PYTHON, or the one of the virtual environment that
-/// scripts/test makes. Without one the test is skipped.
-private let python: String? = {
-    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
-    let path =
-        ProcessInfo.processInfo.environment["SLUICE_PYTHON"]
-        ?? root.appending(path: ".venv/bin/python").path
-    return FileManager.default.isExecutableFile(atPath: path) ? path : nil
-}()
-
 struct SecondReaderTests {
-    @Test(.enabled(if: python != nil, "needs Python, see scripts/test"), .timeLimit(.minutes(1)))
+    @Test(.enabled(if: Python.isThere, Python.hint), .timeLimit(.minutes(1)))
     func `Python's json reads the same values, whatever the text`() throws {
         let folder = try TemporaryFolder()
-        let path = "\(folder.path)/journal.jsonl"
+        let path = folder.file("journal.jsonl")
         let journal = try JournalWriter(path: path) { 1_795_230_000.000_127 }
         let text = String(String.UnicodeScalarView((0...0x2FF).compactMap(Unicode.Scalar.init)))
         try journal.record(
@@ -39,11 +28,6 @@ struct SecondReaderTests {
             assert context == {"large": 2**64 - 1, "small": -2**63, "tenth": 0.1, "tiny": 5e-324,
                 "nothing": None, "flag": True, "nan": "NaN", "list": [1, {"deep": {}}]}, context
             """
-        let process = Process()
-        process.executableURL = URL(filePath: try #require(python))
-        process.arguments = ["-c", check, path]
-        try process.run()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0)
+        #expect(try Python.run(check, path) == "")
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Pipes
+import TestSupport
 import Testing
 
 @Suite("Outgoing buffer")
@@ -60,7 +61,7 @@ struct OutgoingBufferTests {
         "Messages and payloads come out in order through any partial writes",
         arguments: 1...20 as ClosedRange<UInt64>)
     func payloadsInOrder(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SeededNumbers(seed: seed)
         let pixels = (0..<30_000).map { UInt8(truncatingIfNeeded: $0 &* 7 >> 2) }
         try pixels.withUnsafeBytes { pixels throws in
             try makePipe(capacity: 4096).split { reader, writer throws in
@@ -123,20 +124,5 @@ struct OutgoingBufferTests {
             try reader.read(into: area)
         }
         if case .bytes(let count) = result { received += area[..<count] }
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-private struct SeededRandom {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -3,6 +3,7 @@ import NDArrays
 import ProcessorTesting
 import Processors
 import TIFF
+import TestSupport
 import Testing
 
 @Suite struct AdOutputFileProcessorTests {
@@ -17,7 +18,7 @@ import Testing
             #expect(result.failure == nil)
             let name = "00000\(image.uniqueId).tiff"
             let file = try #require(result.files[name])
-            try folder.write(file, as: name)
+            try folder.write(file, to: name)
             let read = try TIFFReader(path: folder.file(name)).readArray()
             #expect(read.bytes == image.bytes)
             #expect(read.uniqueId == image.uniqueId)
@@ -34,7 +35,7 @@ import Testing
     }
 
     @Test(
-        .enabled(if: Python.isThere, "needs Python with tifffile, see scripts/test"),
+        .enabled(if: Python.isThere, Python.hint),
         .timeLimit(.minutes(1)))
     func `tifffile reads the same pixels`() throws {
         let folder = try TemporaryFolder()
@@ -49,8 +50,8 @@ import Testing
                 type, width: 31, height: 22, pattern: .noise(seed: 1))
             let result = try harness.process(image)
             let (name, file) = try #require(result.files.first)
-            try folder.write(file, as: name)
-            try folder.write(image.bytes, as: name + ".raw")
+            try folder.write(file, to: name)
+            try folder.write(image.bytes, to: name + ".raw")
             arguments.append(folder.file(name))
         }
         let script = """
@@ -61,7 +62,7 @@ import Testing
                 assert a.tobytes() == open(path + '.raw', 'rb').read(), path
                 print(a.dtype)
             """
-        let types = try Python.run(script, arguments)
+        let types = try Python.lines(script, arguments)
         #expect(types == ElementType.allCases.dropFirst().map(\.name))
     }
 
@@ -159,7 +160,7 @@ import Testing
         let writer = ImmediateOutputFiles()
         _ = writer
         let dark = try NDArray([10, 20, 30, 65_535] as [UInt16], width: 2, height: 2)
-        try folder.write(try tiff(dark, in: folder), as: "dark.tif")
+        try folder.write(try tiff(dark, in: folder), to: "dark.tif")
         let configuration: [String: any SettingValue] = ["dark": folder.file("dark.tif")]
         let harness = try ProcessorHarness(DarkCorrection.self, configuration: configuration)
         func corrected<Element: ArrayElement>(_ pixels: [Element]) throws -> [Element]? {

@@ -1,6 +1,7 @@
 import DataProcessing
 import ProcessorTesting
 import Processors
+import TestSupport
 import Testing
 
 @Suite struct ConformanceTests {

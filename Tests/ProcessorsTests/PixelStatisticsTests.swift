@@ -3,6 +3,7 @@ import ProcessorTesting
 import Processors
 import Statistics
 import TIFF
+import TestSupport
 import Testing
 
 extension ImageStatistics {
@@ -82,7 +83,7 @@ extension ImageStatistics {
     }
 
     @Test(
-        .enabled(if: Python.isThere, "needs Python with numpy, see scripts/test"),
+        .enabled(if: Python.isThere, Python.hint),
         .timeLimit(.minutes(1)))
     func `every type and shape gives numpy's numbers`() throws {
         let folder = try TemporaryFolder()
@@ -99,7 +100,7 @@ extension ImageStatistics {
         }
         var cases: [String] = []
         for (index, image) in images.enumerated() {
-            try folder.write(image.bytes, as: "\(index).raw")
+            try folder.write(image.bytes, to: "\(index).raw")
             let type =
                 image.layout.elementType == .boolean ? "uint8" : image.layout.elementType.name
             cases.append("\(folder.file("\(index).raw")):\(type)")
@@ -114,14 +115,14 @@ extension ImageStatistics {
                 print(a.argmin(), a.argmax(), total, repr(float(a.mean(dtype='f8'))),
                       repr(float(a.std(dtype='f8'))))
             """
-        let lines = try Python.run(script, cases)
+        let lines = try Python.lines(script, cases)
         try #require(lines.count == images.count)
         for (image, line) in zip(images, lines) { try compare(image, with: line) }
     }
 
     @Test(
-        .enabled(if: Python.isThere, "needs Python with numpy and tifffile, see scripts/test"),
-        .enabled(if: !RealData.diffraction.isEmpty, "needs the real data beside the repository"),
+        .enabled(if: Python.isThere, Python.hint),
+        .enabled(if: TestData.isThere, TestData.hint),
         .timeLimit(.minutes(1)))
     func `real frames give numpy's numbers`() throws {
         let script = """
@@ -131,9 +132,9 @@ extension ImageStatistics {
                 print(a.argmin(), a.argmax(), int(a.sum(dtype=object)),
                       repr(float(a.mean(dtype='f8'))), repr(float(a.std(dtype='f8'))))
             """
-        let lines = try Python.run(script, RealData.diffraction)
-        try #require(lines.count == RealData.diffraction.count)
-        for (path, line) in zip(RealData.diffraction, lines) {
+        let lines = try Python.lines(script, TestData.diffraction)
+        try #require(lines.count == TestData.diffraction.count)
+        for (path, line) in zip(TestData.diffraction, lines) {
             try compare(try TIFFReader(path: path).readArray(), with: line)
         }
     }

@@ -1,19 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Statistics
 
-/// A small generator whose numbers follow from its seed (SplitMix64, Steele et al. 2014).
-struct SeededNumbers: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
+extension SeededNumbers {
     /// Durations spread evenly over the octaves, from nanoseconds to an hour.
     mutating func duration() -> UInt64 {
         next() >> (22 + next() % 42)
@@ -39,7 +29,7 @@ struct DurationHistogramTests {
 
     @Test(arguments: [1, 2, 3, 4, 5] as [UInt64])
     func `quantiles are within a sixty-fourth of the exact ones`(seed: UInt64) throws {
-        var numbers = SeededNumbers(state: seed)
+        var numbers = SeededNumbers(seed: seed)
         let values = (0..<5000).map { _ in numbers.duration() }
         var histogram = DurationHistogram()
         for value in values { histogram.record(nanoseconds: value) }
@@ -58,7 +48,7 @@ struct DurationHistogramTests {
 
     @Test(arguments: [7, 8, 9] as [UInt64])
     func `merging equals recording everything in one`(seed: UInt64) {
-        var numbers = SeededNumbers(state: seed)
+        var numbers = SeededNumbers(seed: seed)
         var (all, merged) = (DurationHistogram(), DurationHistogram())
         for part in 0..<4 {
             var histogram = DurationHistogram()
@@ -95,7 +85,7 @@ struct DurationHistogramTests {
 
     @Test(arguments: [11, 12, 13] as [UInt64])
     func `the sparse form gives the same histogram back`(seed: UInt64) throws {
-        var numbers = SeededNumbers(state: seed)
+        var numbers = SeededNumbers(seed: seed)
         var histogram = DurationHistogram()
         for _ in 0..<300 { histogram.record(nanoseconds: numbers.duration()) }
         let back = try DurationHistogram(

@@ -1,6 +1,7 @@
 import Foundation
 import NDArrays
 import TIFF
+import TestSupport
 import Testing
 
 @Suite struct AttributeTests {
@@ -30,7 +31,7 @@ import Testing
     private func roundTrip(_ array: NDArray, _ settings: TIFFSettings = TIFFSettings()) throws
         -> NDArray
     {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let path = folder.file("a.tiff")
         try withDescriptor(path) { _ = try TIFFWriter(settings).write(array, to: $0) }
         return try TIFFReader(path: path).readArray()
@@ -88,7 +89,7 @@ import Testing
     func many() throws {
         var array = ramp(try ArrayLayout(.uint16, width: 4, height: 3))
         array.attributes = NDAttributes((0..<600).map { NDAttribute("a\($0)", .int32($0)) })
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let path = folder.file("a.tiff")
         try withDescriptor(path) { _ = try TIFFWriter().write(array, to: $0) }
         let header = try TIFFReader(path: path).readHeader()
@@ -105,9 +106,9 @@ import Testing
         "tifffile reads every attribute's text; floating point reads back as the same number",
         .enabled(if: Python.isThere, Python.hint))
     func texts() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         var array = ramp(try ArrayLayout(.uint16, width: 4, height: 3))
-        var numbers = SeededNumbers(state: 42)
+        var numbers = SeededNumbers(seed: 42)
         for index in 0..<300 {
             let value = Double(bitPattern: numbers.next())
             array.attributes.set("v\(index)", .float64(value.isFinite ? value : 2.5e9 + 1e-6))
@@ -138,7 +139,7 @@ import Testing
         "texts without types become numbers only where they are written as that text again",
         .enabled(if: Python.isThere, Python.hint))
     func inferred() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let texts = [
             "a:1", "b:-7", "c:0", "d:18446744073709551615", "e:007", "f:+5", "g:-0", "h:1.500000",
             "i:1.5", "j:0.1234567", "k:nan", "l:1e5", "m:", "n:x:y", "o:start -92.0 range 2.0",

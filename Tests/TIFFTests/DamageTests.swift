@@ -1,6 +1,7 @@
 import Foundation
 import NDArrays
 import TIFF
+import TestSupport
 import Testing
 
 @Suite struct DamageTests {
@@ -35,7 +36,7 @@ import Testing
     @Test("a file cut at any byte gives an error", arguments: kinds)
     func cut(_ settings: TIFFSettings) throws {
         guard settings.compression.isAvailable else { return }
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let path = folder.file("a.tiff")
         let array = try WriterTests.goldenFrame()
         try withDescriptor(path) { _ = try TIFFWriter(settings).write(array, to: $0) }
@@ -52,12 +53,12 @@ import Testing
         arguments: kinds, [1, 2, 3] as [UInt64])
     func flipped(_ settings: TIFFSettings, _ seed: UInt64) throws {
         guard settings.compression.isAvailable else { return }
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let path = folder.file("a.tiff")
         let array = try WriterTests.goldenFrame()
         try withDescriptor(path) { _ = try TIFFWriter(settings).write(array, to: $0) }
         let bytes = try contents(path)
-        var numbers = SeededNumbers(state: seed)
+        var numbers = SeededNumbers(seed: seed)
         for _ in 0..<1500 {
             var damaged = bytes
             for _ in 0..<Int.random(in: 1...4, using: &numbers) {
@@ -75,7 +76,7 @@ import Testing
         "flipped bits in files of tifffile give an error or a frame of possible size",
         .enabled(if: Python.isThere, Python.hint))
     func flippedForeign() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let kinds = try Python.run(
             """
             import sys, numpy, tifffile
@@ -92,7 +93,7 @@ import Testing
             tifffile.imwrite(sys.argv[1] + '/jpeg', image.astype('u1'), compression='jpeg')
             print('jpeg')
             """, folder.path)
-        var numbers = SeededNumbers(state: 4)
+        var numbers = SeededNumbers(seed: 4)
         for kind in kinds.split(separator: "\n") {
             let bytes = try contents(folder.file(String(kind)))
             for _ in 0..<400 {
@@ -110,7 +111,7 @@ import Testing
 
     @Test("what can't be opened is told with path and reason")
     func unreadable() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         func code(_ path: String) -> TIFFError.Code? {
             do throws(TIFFError) {
                 _ = try TIFFReader(path: path).readHeader()
@@ -131,7 +132,7 @@ import Testing
 
     @Test("impossible sizes are refused before anything is allocated")
     func absurd() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let path = folder.file("a.tiff")
         func code(
             width: UInt32, height: UInt32, compression: UInt16 = 1, loop: Bool = false
@@ -184,7 +185,7 @@ import Testing
             processExitsWith: .success,
             observing: [\.standardErrorContent, \.standardOutputContent]
         ) {
-            let folder = TemporaryFolder()
+            let folder = try TemporaryFolder()
             let path = folder.file("a.tiff")
             let array = try WriterTests.goldenFrame()
             for compression in [TIFFCompression.deflate, .lzw] {

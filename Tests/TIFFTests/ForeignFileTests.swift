@@ -1,6 +1,7 @@
 import Foundation
 import NDArrays
 import TIFF
+import TestSupport
 import Testing
 
 /// Files that tifffile made, read by us.
@@ -9,7 +10,7 @@ import Testing
         "files of tifffile in all compressions, tiles, byte orders and sizes of offset are read",
         .enabled(if: Python.isThere, Python.hint))
     func everyKind() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let output = try Python.run(Self.make, folder.path)
         let lines = output.split(separator: "\n")
         #expect(lines.count > 300, "\(output)")
@@ -94,7 +95,7 @@ import Testing
         "pages are read in any order, and only those that exist",
         .enabled(if: Python.isThere, Python.hint))
     func pages() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         _ = try Python.run(
             """
             import sys, numpy, tifffile
@@ -119,7 +120,7 @@ import Testing
         "kinds that have no array type are refused in words",
         .enabled(if: Python.isThere, Python.hint))
     func refused() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         _ = try Python.run(
             """
             import sys, numpy, tifffile

@@ -1,21 +1,15 @@
-import Foundation
 import NDArrays
 import TIFF
+import TestSupport
 import Testing
 
 @Suite(.enabled(if: TestData.isThere && Python.isThere, TestData.hint))
 struct RealDataTests {
-    static var files: [String] {
-        let folder = TestData.folder + "/diffraction/"
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return names.filter { $0.hasSuffix(".tif") }.sorted().map { folder + $0 }
-    }
-
     @Test(
         "real frames are read as numpy reads them, and written so that nothing is lost",
-        arguments: files)
+        arguments: TestData.diffraction)
     func readAndWrite(_ path: String) throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let array = try TIFFReader(path: path).readArray()
         try store(array.bytes, folder.file("raw"))
         try withDescriptor(folder.file("second.tiff")) { _ = try TIFFWriter().write(array, to: $0) }
@@ -54,7 +48,7 @@ struct RealDataTests {
 
     @Test("attributes are typed, and their odd names and texts kept")
     func attributes() throws {
-        let folder = TestData.folder + "/diffraction/"
+        let folder = try #require(TestData.folder) + "/diffraction/"
         let scan = try TIFFReader(path: folder + "Fe3O4C_M1_map_1_P1_E1_001.tif").readHeader()
         #expect(scan.layout == (try ArrayLayout(.int32, width: 981, height: 1043)))
         #expect(scan.uniqueId == 4051)

@@ -1,5 +1,6 @@
 import NDArrays
 import TIFF
+import TestSupport
 import Testing
 
 /// Layouts of every kind, with sides that are no multiples of anything.
@@ -25,7 +26,7 @@ func layouts(_ type: ElementType) throws -> [ArrayLayout] {
         "every element type and colour mode is read back as it was", arguments: ElementType.allCases
     )
     func everyType(_ type: ElementType) throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         for compression in TIFFCompression.allCases where compression.isAvailable {
             let writer = TIFFWriter(TIFFSettings(compression: compression))
             for (index, layout) in try layouts(type).enumerated() {

@@ -1,6 +1,7 @@
 import Foundation
 import NDArrays
 import TIFF
+import TestSupport
 import Testing
 
 /// What tifffile and imagecodecs say about our files.
@@ -9,7 +10,7 @@ import Testing
         "tifffile reads the same pixels, types and tags from our files",
         .enabled(if: Python.isThere, Python.hint))
     func pixelsAndTags() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         var manifest = ""
         for compression in TIFFCompression.allCases where compression.isAvailable {
             for isBig in [false, true] where !isBig || compression == .none {
@@ -105,7 +106,7 @@ import Testing
         .enabled(if: Python.isThere, Python.hint),
         arguments: [TIFFCompression.none, .deflate], [false, true])
     func pages(_ compression: TIFFCompression, _ isBig: Bool) throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let layout = try ArrayLayout(
             elementType: .int32,
             dimensions: NDDimensions(

@@ -2,10 +2,11 @@ import CLinux
 import Foundation
 import NDArrays
 import TIFF
+import TestSupport
 import Testing
 
 @Suite struct WriterTests {
-    static let fixtures = Python.repository.appending(path: "Tests/Fixtures/tiff").path
+    static let fixtures = Checkout.fixtures + "/tiff"
 
     static func goldenFrame() throws -> NDArray {
         let layout = try ArrayLayout(
@@ -32,7 +33,7 @@ import Testing
         "the bytes of a file are the golden ones",
         arguments: [("ramp-uint16-4x3.tiff", false), ("ramp-uint16-4x3-big.tiff", true)])
     func golden(_ name: String, _ isBig: Bool) throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let path = folder.file("a.tiff")
         let array = try Self.goldenFrame()
         let settings = TIFFSettings(alwaysBigTIFF: isBig)
@@ -51,7 +52,7 @@ import Testing
 
     @Test("a header used again for the next frame gives the bytes that a new writer gives")
     func patched() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let writer = TIFFWriter()
         var array = try Self.goldenFrame()
         for id in [1, 2, UInt64.max, 3, 70_000] as [UInt64] {
@@ -72,7 +73,7 @@ import Testing
     @Test("the checksum is that of the file's bytes", arguments: TIFFCompression.allCases)
     func checksum(_ compression: TIFFCompression) throws {
         guard compression.isAvailable else { return }
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let writer = TIFFWriter(TIFFSettings(compression: compression, computesChecksum: true))
         for id in [1, 2] as [UInt64] {
             var array = try Self.goldenFrame()
@@ -94,7 +95,7 @@ import Testing
         let reader = Thread.detachedRead(pipe.fileHandleForReading)
         let written = try TIFFWriter().write(array, to: descriptor)
         try pipe.fileHandleForWriting.close()
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         try store(reader.wait(), folder.file("a"))
         #expect(written.byteCount == (try contents(folder.file("a"))).count)
         #expect(try TIFFReader(path: folder.file("a")).readArray().bytes == array.bytes)

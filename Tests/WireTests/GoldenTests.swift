@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Wire
 
@@ -8,7 +9,7 @@ struct GoldenTests {
         var writer = ByteWriter()
         writer.beginMessage(type: 1, requestId: 0)
         try writer.endMessage()
-        #expect(Array(writer.bytes) == (try #require(goldenBytes("empty"))))
+        #expect(Array(writer.bytes) == (try goldenBytes("empty")))
     }
 
     @Test("Every type of field is written as the golden bytes")
@@ -32,12 +33,12 @@ struct GoldenTests {
         [7, 8, 9 as UInt8].withUnsafeBytes { writer.writeCountedBytes($0) }
         [0xAA, 0xBB as UInt8].withUnsafeBytes { writer.writeBytes($0) }
         try writer.endMessage()
-        #expect(Array(writer.bytes) == (try #require(goldenBytes("fields"))))
+        #expect(Array(writer.bytes) == (try goldenBytes("fields")))
     }
 
     @Test("Every type of field is read from the golden bytes")
     func readsFields() throws {
-        let golden = try #require(goldenBytes("fields"))
+        let golden = try goldenBytes("fields")
         var decoder = MessageDecoder()
         #expect(golden.withUnsafeBytes { decoder.append($0) } == golden.count)
         let message = try #require(try decoder.next())
@@ -67,7 +68,7 @@ struct GoldenTests {
 
     @Test("A payload is written after its message and read apart from it")
     func payload() throws {
-        let golden = try #require(goldenBytes("payload"))
+        let golden = try goldenBytes("payload")
         let pixels = [UInt8](0..<200)
         var writer = ByteWriter()
         writer.beginMessage(type: 3, requestId: 42)
@@ -96,10 +97,10 @@ struct GoldenTests {
             ("bad-truncated", .truncated(needed: 52, had: 47), 0),
         ] as [(String, WireError.Code, UInt64)])
     func errors(name: String, code: WireError.Code, byteOffset: UInt64) throws {
-        let bad = try #require(goldenBytes(name))
+        let bad = try goldenBytes(name)
         #expect(DecodedStream([bad[...]]).error == WireError(code, byteOffset: byteOffset))
         // The same behind good messages: the offset is that of the stream.
-        let good = try #require(goldenBytes("stream"))
+        let good = try goldenBytes("stream")
         let both = DecodedStream([good[...], bad[...]])
         #expect(both.messages.count == 9)
         #expect(both.error == WireError(code, byteOffset: byteOffset + UInt64(good.count)))
@@ -107,17 +108,22 @@ struct GoldenTests {
 
     @Test("A damaged checksum of header or body is told from each other")
     func checksums() throws {
-        let header = DecodedStream([try #require(goldenBytes("bad-header-checksum"))[...]])
+        let header = DecodedStream([try goldenBytes("bad-header-checksum")[...]])
         guard case .headerChecksumMismatch = header.error?.code else {
             Issue.record("found \(String(describing: header.error))")
             return
         }
         #expect(header.error?.byteOffset == 28)
-        let body = DecodedStream([try #require(goldenBytes("bad-body-checksum"))[...]])
+        let body = DecodedStream([try goldenBytes("bad-body-checksum")[...]])
         guard case .bodyChecksumMismatch(found: 0x1234_5678, _) = body.error?.code else {
             Issue.record("found \(String(describing: body.error))")
             return
         }
         #expect(body.error?.byteOffset == 32)
     }
+}
+
+/// The bytes of a golden message.
+func goldenBytes(_ name: String) throws -> [UInt8] {
+    try Checkout.fixture("wire/\(name).bin")
 }

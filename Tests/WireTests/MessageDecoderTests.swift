@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Wire
 
@@ -5,7 +6,7 @@ import Wire
 struct MessageDecoderTests {
     @Test("Any split into two pieces gives the same messages")
     func everySplit() throws {
-        let golden = try #require(goldenBytes("stream"))
+        let golden = try goldenBytes("stream")
         let whole = DecodedStream([golden[...]])
         #expect(whole.error == nil)
         #expect(whole.messages.map(\.type) == Array(10...18))
@@ -18,14 +19,14 @@ struct MessageDecoderTests {
 
     @Test("Byte by byte gives the same messages")
     func byteByByte() throws {
-        let golden = try #require(goldenBytes("stream"))
+        let golden = try goldenBytes("stream")
         let bytes = golden.indices.map { golden[$0...$0] }
         #expect(DecodedStream(bytes) == DecodedStream([golden[...]]))
     }
 
     @Test("Cut anywhere, the stream gives the whole messages and says that it is cut")
     func everyCut() throws {
-        let golden = try #require(goldenBytes("stream"))
+        let golden = try goldenBytes("stream")
         let whole = DecodedStream([golden[...]])
         let ends = Set(whole.messages.dropFirst().map { Int($0.byteOffset) } + [0, golden.count])
         for cut in 0...golden.count {
@@ -79,7 +80,7 @@ struct MessageDecoderTests {
         _ = text.withUnsafeBytes { decoder.append($0) }
         let expected = WireError(.badMagic(found: 0x6E69_7270), byteOffset: 0)
         #expect(throws: expected) { try decoder.next() == nil }
-        let golden = try #require(goldenBytes("empty"))
+        let golden = try goldenBytes("empty")
         _ = golden.withUnsafeBytes { decoder.append($0) }
         #expect(throws: expected) { try decoder.next() == nil }
         #expect(throws: expected) { try decoder.finish() }
@@ -111,7 +112,7 @@ struct MessageDecoderTests {
 
     @Test("A payload that nobody takes is skipped as it comes")
     func skippedPayload() throws {
-        let golden = try #require(goldenBytes("payload"))
+        let golden = try goldenBytes("payload")
         var decoder = MessageDecoder()
         var types: [UInt16] = []
         for byte in golden {
@@ -125,7 +126,7 @@ struct MessageDecoderTests {
     @Test("A read may fill the decoder's own memory, and its error comes out as it is")
     func filledInPlace() throws {
         struct ReadError: Error, Equatable {}
-        let golden = try #require(goldenBytes("stream"))
+        let golden = try goldenBytes("stream")
         var decoder = MessageDecoder()
         #expect(throws: ReadError()) {
             try decoder.withWritableSpace { _ throws(ReadError) in throw ReadError() }
@@ -147,7 +148,7 @@ struct MessageDecoderTests {
 
     @Test("A large payload is read past the decoder and the next message is found")
     func payloadPastDecoder() throws {
-        let golden = try #require(goldenBytes("payload"))
+        let golden = try goldenBytes("payload")
         var decoder = MessageDecoder()
         _ = golden[..<100].withUnsafeBytes { decoder.append($0) }
         let first = try #require(try decoder.next())
@@ -174,8 +175,8 @@ struct DamageTests {
         "Damage gives the messages before it and one typed error, in bounded memory",
         arguments: 1...200 as ClosedRange<UInt64>)
     func seededDamage(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
-        var bytes = try #require(goldenBytes("stream"))
+        var random = SeededNumbers(seed: seed)
+        var bytes = try goldenBytes("stream")
         let original = DecodedStream([bytes[...]])
         switch seed % 4 {
         case 0:

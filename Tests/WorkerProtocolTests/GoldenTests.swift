@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Wire
 import WorkerProtocol
@@ -8,13 +9,13 @@ struct GoldenTests {
     func writes(golden: GoldenMessage) throws {
         let bytes = try golden.message().encoded(
             requestId: golden.requestId, payload: golden.payload)
-        let expected = try #require(bytesOfGolden(golden.name))
+        let expected = try bytesOfGolden(golden.name)
         #expect(bytes == expected)
     }
 
     @Test("The golden bytes are read as the message", arguments: goldenMessages)
     func reads(golden: GoldenMessage) throws {
-        let bytes = try #require(bytesOfGolden(golden.name))
+        let bytes = try bytesOfGolden(golden.name)
         var decoder = MessageDecoder()
         let taken = bytes.withUnsafeBytes { decoder.append($0) }
         #expect(taken == bytes.count)
@@ -42,6 +43,7 @@ struct GoldenTests {
     }
 }
 
-func bytesOfGolden(_ name: String) -> [UInt8]? {
-    bytesOfFile("\(fixturesFolder)/protocol/\(name).bin")
+/// The bytes of a golden message.
+func bytesOfGolden(_ name: String) throws -> [UInt8] {
+    try Checkout.fixture("protocol/\(name).bin")
 }

@@ -2,10 +2,11 @@ import Glibc
 import NDArrays
 import Pipes
 import Statistics
+import TestSupport
 import Testing
 import WorkerProtocol
 
-private let script = "\(fixturesFolder)/python_worker.py"
+private let script = Checkout.fixtures + "/python_worker.py"
 private let hasPython = access("/usr/bin/env", X_OK) == 0 && system("python3 -c 0") == 0
 
 @Suite(

@@ -1,12 +1,13 @@
 import NDArrays
 import Statistics
+import TestSupport
 import WorkerProtocol
 
 /// Messages with contents of every kind and the sizes that a seed gives.
 struct RandomMessages {
-    var random: SeededRandom
+    var random: SeededNumbers
 
-    init(seed: UInt64) { random = SeededRandom(seed: seed) }
+    init(seed: UInt64) { random = SeededNumbers(seed: seed) }
 
     private mutating func upTo(_ maximum: Int) -> Int {
         Int.random(in: 0...maximum, using: &random)

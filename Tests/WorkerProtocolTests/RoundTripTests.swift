@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Wire
 import WorkerProtocol
@@ -64,7 +65,7 @@ struct RoundTripTests {
 
     @Test("Noise gives errors", arguments: MessageType.allCases)
     func noise(type: MessageType) throws {
-        var random = SeededRandom(seed: 99)
+        var random = SeededNumbers(seed: 99)
         for _ in 0..<2000 {
             let count = Int.random(in: 0..<200, using: &random)
             let body = (0..<count).map { _ in

@@ -221,21 +221,21 @@ struct FrameTests {
 
     @Test func `Staged files come with the result, and those of a failed frame are removed`() throws
     {
-        let folder = try temporaryFolder()
-        defer { removeFolder(folder) }
+        let folder = try TemporaryFolder()
         for isFailing in [false, true] {
             let worker = try InProcessWorker()
             let client = worker.client
             _ = try client.greet(Hello(runId: "r/1", stageName: "save"))
             let settings = Structure([
-                "directory": .scalar(.string(folder)), "isFailing": .scalar(.boolean(isFailing)),
+                "directory": .scalar(.string(folder.path)),
+                "isFailing": .scalar(.boolean(isFailing)),
             ])
             #expect(try client.start([.init(name: "OneFile", settings: settings)]) == .success)
             let (command, bytes) = try inlineFrame(8)
             let (result, _) = try client.result(of: client.process(command, payload: bytes))
             if isFailing {
                 #expect(result.files.isEmpty)
-                #expect(files(in: folder).isEmpty)
+                #expect(try folder.files().isEmpty)
             } else {
                 let file = try #require(result.files.first)
                 #expect(file.finalPath.hasSuffix("/8.txt"))
@@ -249,34 +249,7 @@ struct FrameTests {
     }
 }
 
-/// A folder that the caller removes.
-func temporaryFolder() throws -> String {
-    var template = Array("/tmp/sluice-worker-XXXXXX".utf8CString)
-    guard let path = mkdtemp(&template) else { throw Missing(what: "a temporary folder") }
-    return String(cString: path)
-}
-
 /// Something that a test needs.
 struct Missing: Error {
     var what: String
-}
-
-/// Removes a folder with its files.
-func removeFolder(_ folder: String) {
-    for name in files(in: folder) { unlink(folder + "/" + name) }
-    rmdir(folder)
-}
-
-/// The names of the files in a folder, hidden ones too.
-func files(in folder: String) -> [String] {
-    guard let stream = opendir(folder) else { return [] }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-        let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
-            tuple.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
-        if name != "." && name != ".." { names.append(name) }
-    }
-    return names
 }

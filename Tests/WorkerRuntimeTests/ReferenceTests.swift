@@ -10,17 +10,16 @@ import WorkerRuntime
 @Suite("References and limits", .timeLimit(.minutes(1)))
 struct ReferenceTests {
     /// A NumPy file of two frames of 8 × 4 uint16: all 1 and all 2.
-    private func makeFile(in folder: String) throws -> String {
-        let path = folder + "/two.npy"
-        let descriptor = open(path, O_CREAT | O_RDWR, 0o644)
-        guard descriptor >= 0 else { throw Missing(what: path) }
-        defer { close(descriptor) }
+    private func makeFile(in folder: TemporaryFolder) throws -> String {
+        let path = folder.file("two.npy")
         let layout = try ArrayLayout(.uint16, width: 8, height: 4)
-        var writer = try NumPyWriter(descriptor: descriptor, path: path, layout: layout)
-        for value in [UInt16(1), 2] {
-            try [UInt16](repeating: value, count: 32).withUnsafeBytes { try writer.append($0) }
+        try withDescriptor(path) { descriptor in
+            var writer = try NumPyWriter(descriptor: descriptor, path: path, layout: layout)
+            for value in [UInt16(1), 2] {
+                try [UInt16](repeating: value, count: 32).withUnsafeBytes { try writer.append($0) }
+            }
+            try writer.finish()
         }
-        try writer.finish()
         return path
     }
 
@@ -36,8 +35,7 @@ struct ReferenceTests {
     }
 
     @Test func `A referenced frame is read into the leased slot and is an output there`() throws {
-        let folder = try temporaryFolder()
-        defer { removeFolder(folder) }
+        let folder = try TemporaryFolder()
         let path = try makeFile(in: folder)
         let pools = try Pools()
         let worker = try InProcessWorker()
