@@ -206,13 +206,13 @@ struct HeaderEncoder: ~Copyable {
         }
     }
 
-    /// Adds an entry and returns where its values go.
-    mutating func entry(_ tag: UInt16, _ type: FieldType, count: Int) -> Int {
+    /// Adds an entry without its values and returns the place of values that fit into it, or of the
+    /// offset of longer ones.
+    private mutating func beginEntry(_ tag: UInt16, _ type: FieldType, count: Int) -> Int {
         assert(tag > lastTag, "tags have to ascend")
         lastTag = tag
         buffer.store(tag, at: entryCursor)
         buffer.store(type.rawValue, at: entryCursor + 2)
-        let byteCount = count * type.byteCount
         let inline = entryCursor + (isBig ? 12 : 8)
         if isBig {
             buffer.store(UInt64(count), at: entryCursor + 4)
@@ -220,6 +220,13 @@ struct HeaderEncoder: ~Copyable {
             buffer.store(UInt32(count), at: entryCursor + 4)
         }
         entryCursor += isBig ? 20 : 12
+        return inline
+    }
+
+    /// Adds an entry and returns where its values go.
+    mutating func entry(_ tag: UInt16, _ type: FieldType, count: Int) -> Int {
+        let byteCount = count * type.byteCount
+        let inline = beginEntry(tag, type, count: count)
         if byteCount <= (isBig ? 8 : 4) { return inline }
         align(to: type.byteCount > 2 ? type.byteCount : 2)
         let place = buffer.appendZeros(byteCount)
@@ -252,17 +259,7 @@ struct HeaderEncoder: ~Copyable {
         if let zero = buffer.firstZero(from: start) { buffer.truncate(to: zero) }
         buffer.append(byte: 0)
         let count = buffer.count - start
-        assert(tag > lastTag, "tags have to ascend")
-        lastTag = tag
-        buffer.store(tag, at: entryCursor)
-        buffer.store(FieldType.ascii.rawValue, at: entryCursor + 2)
-        let inline = entryCursor + (isBig ? 12 : 8)
-        if isBig {
-            buffer.store(UInt64(count), at: entryCursor + 4)
-        } else {
-            buffer.store(UInt32(count), at: entryCursor + 4)
-        }
-        entryCursor += isBig ? 20 : 12
+        let inline = beginEntry(tag, .ascii, count: count)
         if count <= (isBig ? 8 : 4) {
             for index in 0..<count {
                 buffer.store(buffer.load(UInt8.self, at: start + index), at: inline + index)
