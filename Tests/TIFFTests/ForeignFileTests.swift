@@ -1,4 +1,3 @@
-import Foundation
 import NDArrays
 import TIFF
 import TestSupport
