@@ -3,6 +3,8 @@ import Statistics
 import TestSupport
 import Testing
 
+// The tests of this target see the module's internals on purpose: its parts that decide without doing
+// anything (state machine, boards, tables, intake, ledger) are internal, and are tested here one by one.
 @testable import ControllerRuntime
 
 @Suite("The tables of the engine")
