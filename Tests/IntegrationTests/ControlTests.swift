@@ -45,7 +45,7 @@ struct ControlTests {
 
     @Test("answers for statistics while workers are in user code")
     func statistics() async throws {
-        let controller = try slowController(frames: 20, milliseconds: "100")
+        let controller = try slowController(frames: 10_000, milliseconds: "100")
         async let run = controller.run()
         try await controller.waitUntilStarted()
         let record = try await controller.statistics()
