@@ -1,10 +1,5 @@
 internal import FoundationEssentials
 
-extension RunStatisticsRecord {
-    /// The record as one line of JSON with sorted keys, without the newline.
-    package func jsonLine() throws -> [UInt8] { try JSON.encode(self, isPretty: false) }
-}
-
 /// JSON in one form: sorted keys, plain slashes.
 package enum JSON {
     /// The bytes of a value.

@@ -1,0 +1,94 @@
+internal import Journal
+
+extension RunStatisticsRecord {
+    /// The record as one line of JSON, without the newline: what `JSONDecoder` reads as this type.
+    ///
+    /// Written by the journal's encoder, for a record comes ten times a second and more: JSONEncoder
+    /// took most of the committer's time.
+    ///
+    /// - Throws: `JournalError`, never for a record.
+    package func jsonLine() throws -> [UInt8] {
+        let value: JournalValue = [
+            "timestamp": .init(timestamp), "objectId": .init(objectId), "ledger": ledger.json,
+            "stages": .array(stages.map(\.json)), "workers": .array(workers.map(\.json)),
+        ]
+        return Array(try value.json().utf8)
+    }
+}
+
+extension LedgerCounts {
+    fileprivate var json: JournalValue {
+        [
+            "accepted": .init(accepted), "processed": .init(processed), "filtered": .init(filtered),
+            "failed": .init(failed), "quarantined": .init(quarantined),
+            "dropped": .object(
+                dropped.sorted { $0.key < $1.key }.map { JournalField($0.key, .init($0.value)) }),
+            "inFlight": .init(inFlight), "rejected": .init(rejected),
+        ]
+    }
+}
+
+extension StageSummary {
+    fileprivate var json: JournalValue {
+        [
+            "name": .init(name), "ledger": ledger.json, "outputs": .init(outputs),
+            "files": .init(files), "processors": .array(processors.map(\.json)),
+            "latency": latency.json,
+        ]
+    }
+}
+
+extension LatencySummary {
+    fileprivate var json: JournalValue {
+        [
+            "p50": .orNull(p50), "p99": .orNull(p99), "p99.9": .orNull(p999),
+            "maximum": .orNull(maximum),
+        ]
+    }
+}
+
+extension ProcessorSummary {
+    fileprivate var json: JournalValue {
+        [
+            "name": .init(name), "processorId": .init(processorId),
+            "statistics": .array(
+                statistics.map { statistic in
+                    [
+                        "key": .init(statistic.key), "value": statistic.value.json,
+                        "unit": .init(statistic.unit),
+                    ]
+                }),
+        ]
+    }
+}
+
+extension WorkerSummary {
+    fileprivate var json: JournalValue {
+        [
+            "id": .init(id), "processId": .init(processId), "stage": .init(stage),
+            "replacements": .init(replacements),
+            "counters": .object(
+                counters.sorted { $0.key < $1.key }.map { JournalField($0.key, .orNull($0.value)) }),
+        ]
+    }
+}
+
+extension JSONScalar {
+    fileprivate var json: JournalValue {
+        switch self {
+        case .unsigned(let value): .init(value)
+        case .signed(let value): .init(value)
+        case .real(let value): .orNull(value)
+        case .text(let value): .init(value)
+        case .boolean(let value): .init(value)
+        }
+    }
+}
+
+extension JournalValue {
+    /// A number, null when there is none or it is not finite.
+    fileprivate static func orNull(_ value: Double?) -> JournalValue {
+        guard let value, value.isFinite else { return .null }
+        return .double(value)
+    }
+}
