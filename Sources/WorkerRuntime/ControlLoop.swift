@@ -10,9 +10,9 @@ internal import WorkerProtocol
 struct ControlLoop {
     /// Time between two looks at the main thread; twice this is the most that `getStats` waits.
     static let tickMilliseconds: Int32 = 5
-    /// Looks in a row (one second) that find nothing to do before the thread parks, so that an idle
-    /// worker costs nothing.
-    static let maximumIdleTickCount = 200
+    /// Looks in a row (50 ms) that find nothing to do before the thread parks, so that an idle worker
+    /// costs nothing, also between the gatherings of statistics.
+    static let maximumIdleTickCount = 10
 
     private let runtime: WorkerRuntime
 
