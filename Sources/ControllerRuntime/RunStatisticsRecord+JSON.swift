@@ -68,7 +68,9 @@ extension WorkerSummary {
             "id": .init(id), "processId": .init(processId), "stage": .init(stage),
             "replacements": .init(replacements),
             "counters": .object(
-                counters.sorted { $0.key < $1.key }.map { JournalField($0.key, .orNull($0.value)) }),
+                counters.sorted { $0.key < $1.key }.map {
+                    JournalField($0.key, .count(orSeconds: $0.value))
+                }),
         ]
     }
 }
@@ -86,6 +88,11 @@ extension JSONScalar {
 }
 
 extension JournalValue {
+    /// A counter as a whole number, and what has a fraction (seconds) as it is.
+    fileprivate static func count(orSeconds value: Double) -> JournalValue {
+        UInt64(exactly: value).map { .init($0) } ?? .orNull(value)
+    }
+
     /// A number, null when there is none or it is not finite.
     fileprivate static func orNull(_ value: Double?) -> JournalValue {
         guard let value, value.isFinite else { return .null }

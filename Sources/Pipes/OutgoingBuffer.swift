@@ -59,9 +59,6 @@ package struct OutgoingBuffer: ~Copyable {
     /// Bytes that wait here, payloads not counted.
     package var pendingByteCount: Int { tail - head }
 
-    /// Payloads that are not yet wholly out.
-    package var pendingPayloadCount: Int { payloads.count }
-
     /// Whether nothing waits.
     package var isDrained: Bool { head == tail && payloads.isEmpty }
 

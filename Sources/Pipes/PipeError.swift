@@ -16,7 +16,6 @@ package struct PipeError: Error, Equatable, Sendable {
         case watch = "watch a descriptor"
         case makeEvent = "make an event flag"
         case startThread = "start a thread"
-        case openProcess = "get a handle on a process"
         case signal = "send a signal to a process"
         case reap = "learn how a process ended"
         case armParentDeath = "tie this process to its parent"

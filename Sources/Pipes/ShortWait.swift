@@ -2,14 +2,14 @@ internal import Glibc
 
 /// Whether to look again for a moment before going to sleep.
 ///
-/// To sleep and to be woken on another processor takes 20 µs and more in a virtual machine, on both sides;
+/// To sleep and to be woken on another processor costs both sides more than the work on a small frame;
 /// where messages follow each other faster than that, two processes that hand work to and fro spend
-/// most of their time so. A thread whose last wait was short therefore looks again for as long as a
-/// wake-up takes, and lets others run in between; one that waits longer sleeps at once.
+/// most of their time so. A thread whose last wait was short therefore looks again for a moment, and
+/// lets others run in between; one that waits longer sleeps at once.
 package struct ShortWait {
-    /// How long to look: about a wake-up. What is lost where nothing comes is as much again, once.
+    /// How long to look: what is lost, once, where nothing comes.
     package static let maximumLookNanoseconds: UInt64 = 20_000
-    /// The wait before it up to which looking pays: a wake-up on both sides and some work between.
+    /// The longest wait before it after which to look.
     package static let maximumLastNanoseconds: UInt64 = 60_000
 
     private var begunAt: UInt64 = 0

@@ -24,7 +24,8 @@ struct StatisticsRecordTests {
             processors: [ProcessorSummary(name: "P", processorId: 1, statistics: statistics)],
             latency: latency)
         let worker = WorkerSummary(
-            id: 1, processId: 42, stage: "save", replacements: 2, counters: ["nReceived": 1.5])
+            id: 1, processId: 42, stage: "save", replacements: 2,
+            counters: ["nReceived": 20, "processingTime": 1.5])
         return RunStatisticsRecord(
             timestamp: 1_795_234_569.893209, objectId: 9, ledger: counts, stages: [stage],
             workers: [worker])
@@ -34,6 +35,7 @@ struct StatisticsRecordTests {
     func roundTrip() throws {
         let line = try record.jsonLine()
         #expect(!line.contains(UInt8(ascii: "\n")))
+        #expect(String(decoding: line, as: UTF8.self).contains(#""nReceived":20,"#))
         let back = try JSON.decode(RunStatisticsRecord.self, from: line)
         var expected = record
         let values = back.stages[0].processors[0].statistics.map(\.value)
