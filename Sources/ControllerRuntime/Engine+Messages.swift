@@ -42,7 +42,7 @@ extension Engine {
         var result = ReadResult.wouldBlock
         var wasFull = false
         _ = try process.decoder.withWritableSpace { (space) throws(PipeError) -> Int in
-            result = try process.output.read(into: space)
+            result = try process.link.read(into: space)
             guard case .bytes(let count) = result else { return 0 }
             wasFull = count == space.count
             return count
@@ -56,7 +56,7 @@ extension Engine {
         guard let incoming = process.incoming else { return (.wouldBlock, false) }
         let rest = UnsafeMutableRawBufferPointer(
             rebasing: incoming.buffer.bytes[incoming.filled...])
-        let result = try process.output.read(into: rest)
+        let result = try process.link.read(into: rest)
         if case .bytes(let count) = result {
             process.decoder.didReadPayload(byteCount: count)
             process.incoming?.filled += count
@@ -76,11 +76,7 @@ extension Engine {
     private func endOutput(_ process: WorkerProcess) {
         guard !process.outputEnded else { return }
         process.outputEnded = true
-        do {
-            try poller.remove(process.output.rawValue)
-        } catch {
-            preconditionFailure("a descriptor is watched that is not: \(error)")
-        }
+        process.link.endOutput()
     }
 
     private func takeMessages(_ process: WorkerProcess, _ worker: Worker) throws {

@@ -7,8 +7,6 @@ internal import Wire
 internal import WorkerProtocol
 
 extension Engine {
-    /// First descriptor in a worker after the standard ones.
-    private static let firstPoolDescriptor: Int32 = 3
     /// Lines that a worker printed last, kept for the message when it dies.
     private static let maximumLastLines = 5
 
@@ -30,36 +28,24 @@ extension Engine {
     }
 
     private func start(_ worker: Worker, stage: Stage, executable: String) throws {
-        let input = try makePipe()
-        let output = try makePipe()
-        let errors = try makePipe()
-        let status = configuration.plane == .shared ? try SharedPage() : nil
-        var descriptors: [Int32: Int32] = [
-            0: input.reader.rawValue, 1: output.writer.rawValue, 2: errors.writer.rawValue,
-        ]
-        var next = Self.firstPoolDescriptor
+        var shared: [Int32] = []
         var descriptions: [PoolDescription] = []
         for (pool, isWritable) in pools(of: stage) {
             guard let descriptor = pool.descriptor(isWritable: isWritable) else { continue }
-            descriptors[next] = descriptor
+            let number = Int(WorkerSpawn.firstSharedDescriptor) + shared.count
+            shared.append(descriptor)
             descriptions.append(
                 PoolDescription(
-                    poolId: pool.poolId, descriptor: UInt32(next), isWritable: isWritable,
+                    poolId: pool.poolId, descriptor: UInt32(number), isWritable: isWritable,
                     slotByteCount: UInt64(pool.slotByteCount), slotCount: UInt32(pool.slotCount)))
-            next += 1
         }
-        if let status { descriptors[next] = status.descriptor }
-        let child = try spawner.spawn(
-            SpawnRequest(
-                executable: executable, arguments: [], environmentChanges: [:],
-                descriptors: descriptors))
-        worker.processId = child.pid
-        let process = WorkerProcess(
-            child: child, input: input.split { _, writer in writer },
-            output: output.split { reader, _ in reader },
-            errors: errors.split { reader, _ in reader }, status: status)
-        try watch(process, of: worker)
-        worker.process = process
+        let hasStatusPage = configuration.plane == .shared
+        let link = try system.spawn(
+            WorkerSpawn(
+                worker: worker.id, executable: executable, shared: shared,
+                hasStatusPage: hasStatusPage))
+        worker.processId = link.processId
+        worker.process = WorkerProcess(link)
         worker.deadline = MonotonicClock.time(
             now, plus: stage.configuration.startTimeLimit.nanoseconds)
         wake(at: worker.deadline ?? now)
@@ -70,29 +56,16 @@ extension Engine {
                 "processId": .init(worker.processId), "incarnation": .init(worker.incarnation),
                 "executable": .string(executable),
             ])
-        let statusDescriptor = status == nil ? Hello.noDescriptor : UInt32(next)
+        let statusDescriptor =
+            hasStatusPage
+            ? UInt32(WorkerSpawn.firstSharedDescriptor) + UInt32(shared.count)
+            : Hello.noDescriptor
         send(.hello, to: worker) { writer in
             greeting(
                 of: worker, stage: stage, pools: descriptions, statusDescriptor: statusDescriptor
             )
             .write(to: &writer)
         }
-    }
-
-    private func watch(_ process: WorkerProcess, of worker: Worker) throws {
-        let token = UInt64(worker.id) << 3
-        if let input = process.input { try input.descriptor.setNonblocking(true) }
-        try process.output.setNonblocking(true)
-        try process.errors.setNonblocking(true)
-        try poller.add(
-            process.output.rawValue, token: token | WorkerDescriptor.output.rawValue,
-            interest: .readable)
-        try poller.add(
-            process.errors.rawValue, token: token | WorkerDescriptor.errors.rawValue,
-            interest: .readable)
-        try poller.add(
-            process.child.pollableDescriptor, token: token | WorkerDescriptor.process.rawValue,
-            interest: .readable)
     }
 
     private func greeting(
@@ -161,30 +134,22 @@ extension Engine {
     }
 
     private func closeInput(of worker: Worker) {
-        guard let process = worker.process, let input = process.input else { return }
+        guard let process = worker.process, process.inputIsOpen else { return }
         flush(worker)
-        if process.isWaitingToWrite { unwatch(input.descriptor.rawValue) }
         process.outgoing.abandon()
-        process.input = nil
+        process.inputIsOpen = false
+        process.link.closeInput()
     }
 
     /// Ends a worker's process and what it started.
     func kill(_ worker: Worker) {
         guard let process = worker.process else { return }
         do {
-            try process.child.signalGroup(SIGKILL)
+            try process.link.kill()
         } catch {
             record(
                 "worker-stop",
                 ["worker": .init(worker.id), "problem": .string("it can't be killed: \(error)")])
-        }
-    }
-
-    private func unwatch(_ descriptor: Int32) {
-        do {
-            try poller.remove(descriptor)
-        } catch {
-            preconditionFailure("a descriptor is watched that is not: \(error)")
         }
     }
 
@@ -195,7 +160,7 @@ extension Engine {
         _ type: MessageType, requestId: UInt64 = 0, to worker: Worker,
         _ write: (inout ByteWriter) -> Void
     ) {
-        guard let process = worker.process, process.input != nil else { return }
+        guard let process = worker.process, process.inputIsOpen else { return }
         process.writer.beginMessage(type: type.rawValue, requestId: requestId)
         write(&process.writer)
         do throws(WireError) {
@@ -236,19 +201,23 @@ extension Engine {
 
     /// Writes as much as a worker's pipe takes; the poller tells when it takes more.
     func flush(_ worker: Worker) {
-        guard let process = worker.process, let input = process.input else { return }
+        guard let process = worker.process, process.inputIsOpen else { return }
         do throws(PipeError) {
             var result = FlushResult.drained
             if !process.writer.isEmpty {
                 result =
-                    try process.outgoing.send(process.writer.bytes, to: input.descriptor)
+                    try process.outgoing.send(process.writer.bytes, to: process.link)
                     ?? .closed
                 process.writer.removeAll()
             } else {
-                result = try process.outgoing.flush(to: input.descriptor)
+                result = try process.outgoing.flush(to: process.link)
             }
             while process.outgoing.takeFinishedPayload() != nil {}
-            try watchWriting(worker, process, input, wanted: result == .wouldBlock)
+            let isWaiting = result == .wouldBlock
+            if isWaiting != process.isWaitingToWrite {
+                try process.link.watchInput(isWaiting)
+                process.isWaitingToWrite = isWaiting
+            }
             if result == .closed { noteClosedPipe("input", of: worker) }
         } catch {
             drive(worker, .misbehaved("its pipe can't be written: \(error)"))
@@ -260,20 +229,6 @@ extension Engine {
         guard worker.machine.state != .stopping, worker.closedPipe == nil else { return }
         worker.closedPipe = (name, now + Self.housekeepingPeriod)
         wake(at: now + Self.housekeepingPeriod)
-    }
-
-    private func watchWriting(
-        _ worker: Worker, _ process: WorkerProcess, _ input: DescriptorBox, wanted: Bool
-    ) throws(PipeError) {
-        guard wanted != process.isWaitingToWrite else { return }
-        process.isWaitingToWrite = wanted
-        let descriptor = input.descriptor.rawValue
-        if wanted {
-            let token = UInt64(worker.id) << 3 | WorkerDescriptor.input.rawValue
-            try poller.add(descriptor, token: token, interest: .writable)
-        } else {
-            try poller.remove(descriptor)
-        }
     }
 
     /// The pipe to a worker has room again.
@@ -288,7 +243,7 @@ extension Engine {
         readErrors(of: worker)
         guard worker.process === process else { return }
         do {
-            guard let status = try process.child.reap() else { return }
+            guard let status = try process.link.reap() else { return }
             drive(worker, .exited("\(status)"))
         } catch {
             drive(worker, .exited("could not be collected: \(error)"))
@@ -298,9 +253,10 @@ extension Engine {
     /// Everything that follows from the end of a life: frames, answers, the next life.
     private func lifeEnded(of worker: Worker, cause: String?) {
         let stage = stages[worker.stage]
-        let page = worker.process?.status?.load(StatusPage.requestIdOffset) ?? 0
+        let page = worker.process?.link.statusWord(StatusPage.requestIdOffset) ?? 0
         let charged = page != 0 ? page : worker.startedRequestId
-        if let process = worker.process { release(process) }
+        worker.process?.link.release()
+        worker.process?.outgoing.abandon()
         worker.process = nil
         worker.deadline = nil
         worker.closedPipe = nil
@@ -319,16 +275,6 @@ extension Engine {
         worker.fruitlessLives = worker.finishedFrames > 0 ? 0 : worker.fruitlessLives + 1
         if state == .running || state == .draining { replace(worker, cause: cause ?? "it left") }
         nextHousekeeping = 0
-    }
-
-    private func release(_ process: WorkerProcess) {
-        unwatch(process.child.pollableDescriptor)
-        if !process.outputEnded { unwatch(process.output.rawValue) }
-        if !process.errorsEnded { unwatch(process.errors.rawValue) }
-        if process.isWaitingToWrite, let input = process.input {
-            unwatch(input.descriptor.rawValue)
-        }
-        process.outgoing.abandon()
     }
 
     private func failStart(_ worker: Worker, cause: String) {
@@ -390,14 +336,14 @@ extension Engine {
         while true {
             var result = ReadResult.endOfFile
             do {
-                result = try chunk.withUnsafeMutableBytes { try process.errors.read(into: $0) }
+                result = try chunk.withUnsafeMutableBytes { try process.link.readErrors(into: $0) }
             } catch {
                 result = .endOfFile
             }
             guard case .bytes(let count) = result else {
                 if result == .endOfFile {
                     process.errorsEnded = true
-                    unwatch(process.errors.rawValue)
+                    process.link.endErrors()
                     if !process.unfinishedLine.isEmpty { takeLine(&process.unfinishedLine, worker) }
                 }
                 return

@@ -54,13 +54,12 @@ final class Engine {
     let information: SourceInformation
     let mailbox: EngineMailbox
     let journal: any JournalSink
-    let committer: Committer
+    let committer: any CommitQueue
+    let system: any EngineSystem
     let runId: String
     let deliversReports: Bool
 
-    var poller: Poller
-    private var wait = ShortWait()
-    let spawner: ProcessSpawner
+    private var events: [EngineEvent] = []
     var stages: [Stage] = []
     var workers: [Worker] = []
     /// Stages that take the source's frames.
@@ -106,30 +105,26 @@ final class Engine {
 
     init(
         configuration: RunConfiguration, source: any FrameSource, mailbox: EngineMailbox,
-        journal: any JournalSink, committer: Committer, runId: String, deliversReports: Bool
+        journal: any JournalSink, committer: any CommitQueue, system: any EngineSystem,
+        runId: String, deliversReports: Bool
     ) throws {
         self.configuration = configuration
         self.source = source
         self.mailbox = mailbox
         self.journal = journal
         self.committer = committer
+        self.system = system
         self.runId = runId
         self.deliversReports = deliversReports
         information = source.information
-        poller = try Poller()
-        spawner = try ProcessSpawner()
-        startedAt = MonotonicClock.now()
+        startedAt = system.now()
         now = startedAt
         accumulator = StatisticsAccumulator(
             stages: configuration.stages.map(\.name), startNanoseconds: startedAt)
         intake = try FrameIntake(freeSlots: [], maximumOpenCount: 0, wakeEngine: {})
-        try poller.add(mailbox.flag.rawValue, token: Self.mailboxToken, interest: .readable)
         try makeStages()
         try makePools()
     }
-
-    /// Token of the mailbox's flag in the poller.
-    static let mailboxToken = UInt64.max
 
     // MARK: The loop
 
@@ -153,40 +148,28 @@ final class Engine {
         dispatchAll()
         flushAll()
         committer.submit(&jobs)
-        let count = mayHaveMore ? try poller.wait(timeoutMilliseconds: 0) : try waitForEvents()
-        now = MonotonicClock.now()
-        for index in 0..<count { handle(poller[index]) }
+        let timeout = mayHaveMore ? 0 : timeoutMilliseconds()
+        try system.wait(timeoutMilliseconds: timeout, &events)
+        now = system.now()
+        for event in events { handle(event) }
         takeCommits()
         if now >= nextHousekeeping { keepHouse() }
         advance()
     }
 
-    /// Waits until something happens or a deadline has come; the number of events.
-    private func waitForEvents() throws -> Int {
-        let isBusy = wait.begin()
-        defer { wait.end() }
-        if isBusy {
-            repeat {
-                let count = try poller.wait(timeoutMilliseconds: 0)
-                if count > 0 { return count }
-            } while wait.mayLookAgain()
-        }
-        return try poller.wait(timeoutMilliseconds: timeoutMilliseconds())
-    }
-
-    private func handle(_ event: PollEvent) {
-        if event.token == Self.mailboxToken {
+    private func handle(_ event: EngineEvent) {
+        switch event {
+        case .mailbox:
             mailbox.flag.drain()
             for request in mailbox.take() { handle(request) }
-            return
-        }
-        let worker = workers[Int(event.token >> 3)]
-        switch WorkerDescriptor(rawValue: event.token & 7) {
-        case .output: readOutput(of: worker)
-        case .input: continueWriting(to: worker)
-        case .errors: readErrors(of: worker)
-        case .process: collect(worker)
-        case nil: preconditionFailure("a token that nobody gave")
+        case .worker(let id, let descriptor):
+            let worker = workers[id]
+            switch descriptor {
+            case .output: readOutput(of: worker)
+            case .input: continueWriting(to: worker)
+            case .errors: readErrors(of: worker)
+            case .process: collect(worker)
+            }
         }
     }
 
@@ -284,7 +267,7 @@ final class Engine {
             source: source, intake: intake, pool: sourcePool.map(SourceSlots.init),
             slotByteCount: sourcePool?.slotByteCount ?? 0, rateLimit: configuration.rateLimit)
         do {
-            _ = try NamedThread(name: "source") { driver.run() }
+            try system.startSource(driver)
         } catch {
             intake.end(failure: "its thread could not be started: \(error)")
         }
@@ -330,12 +313,4 @@ final class Engine {
 
     /// Why the journal could not be written; nil when it could.
     var journalProblem: String?
-}
-
-/// What the low bits of a poller's token mean.
-enum WorkerDescriptor: UInt64 {
-    case output = 0
-    case input = 1
-    case errors = 2
-    case process = 3
 }

@@ -41,7 +41,8 @@ struct EngineLaunch: Sendable {
         }
         let engine = try Engine(
             configuration: configuration, source: source, mailbox: mailbox, journal: journal,
-            committer: committer, runId: runId, deliversReports: frameHandler != nil)
+            committer: committer, system: try ProcessSystem(flag: flag), runId: runId,
+            deliversReports: frameHandler != nil)
         var summary = try engine.run()
         committer.close()
         thread.join()

@@ -43,7 +43,8 @@ final class FrameIntake: Sendable {
     }
 
     private let state: Mutex<State>
-    private let sourceFlag: EventFlag
+    /// Up when a source that waits should look again.
+    let sourceFlag: EventFlag
     private let wakeEngine: @Sendable () -> Void
     private let maximumOpenCount: UInt64
     private let slotCount: Int
@@ -62,8 +63,12 @@ final class FrameIntake: Sendable {
     // MARK: The source's side
 
     /// Opens a frame and returns its id; nil when no more frames are wanted. Waits while too many are open.
-    func accept() -> UInt64? {
-        wait(for: .entry) { state in
+    func accept() -> UInt64? { wait { acceptAtOnce() } }
+
+    /// The same for a source that does not wait: the outer nil says that it would have to, until
+    /// `sourceFlag` is up.
+    func acceptAtOnce() -> UInt64?? {
+        look(for: .entry) { state in
             if state.isClosed { return .some(nil) }
             guard state.accepted - state.closed < maximumOpenCount else { return nil }
             state.accepted += 1
@@ -72,23 +77,29 @@ final class FrameIntake: Sendable {
     }
 
     /// A slot for the frame accepted last. Waits until there is one; nil when the run stops at once.
-    func takeSlot() -> UInt32? {
-        wait(for: .slot) { state in
+    func takeSlot() -> UInt32? { wait { takeSlotAtOnce() } }
+
+    /// The same for a source that does not wait, as `acceptAtOnce`.
+    func takeSlotAtOnce() -> UInt32?? {
+        look(for: .slot) { state in
             if let slot = state.freeSlots.popLast() { return .some(slot) }
             return state.isAbandoned ? .some(nil) : nil
         }
     }
 
-    private func wait<Value: Sendable>(
-        for scarcity: Scarcity, until condition: (inout State) -> Value??
-    ) -> Value? {
+    private func look<Value: Sendable>(
+        for scarcity: Scarcity, _ condition: (inout State) -> Value??
+    ) -> Value?? {
+        state.withLock { state in
+            let found = condition(&state)
+            state.sourceWaitsFor = found == nil ? scarcity : .nothing
+            return found
+        }
+    }
+
+    private func wait<Value>(until look: () -> Value??) -> Value? {
         while true {
-            let found: Value?? = state.withLock { state in
-                let found = condition(&state)
-                state.sourceWaitsFor = found == nil ? scarcity : .nothing
-                return found
-            }
-            if let found { return found }
+            if let found = look() { return found }
             waitForEngine()
         }
     }

@@ -4,24 +4,11 @@ internal import Synchronization
 internal import Wire
 internal import WorkerProtocol
 
-/// A descriptor that can be closed before its owner goes.
-final class DescriptorBox {
-    let descriptor: OwnedDescriptor
-
-    init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
-}
-
-/// The running process of a worker with its pipes.
+/// The running process of a worker: its link with the buffers of the messages both ways.
 final class WorkerProcess {
-    var child: ChildProcess
-    /// Messages to the worker; nil once closed.
-    var input: DescriptorBox?
-    /// Messages from the worker.
-    let output: OwnedDescriptor
-    /// What it prints.
-    let errors: OwnedDescriptor
-    /// Page on which it says what it is doing; nil without shared memory.
-    let status: SharedPage?
+    let link: any WorkerLink
+    /// Whether its input is open.
+    var inputIsOpen = true
     var decoder = MessageDecoder()
     /// Messages that are not yet in `outgoing`.
     var writer = ByteWriter()
@@ -34,17 +21,7 @@ final class WorkerProcess {
     /// A message whose payload is still coming.
     var incoming: IncomingPayload?
 
-    init(
-        child: consuming ChildProcess, input: consuming OwnedDescriptor,
-        output: consuming OwnedDescriptor, errors: consuming OwnedDescriptor,
-        status: SharedPage?
-    ) {
-        self.child = child
-        self.input = DescriptorBox(input)
-        self.output = output
-        self.errors = errors
-        self.status = status
-    }
+    init(_ link: any WorkerLink) { self.link = link }
 }
 
 /// A message whose payload is being read.

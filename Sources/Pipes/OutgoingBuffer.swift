@@ -96,17 +96,17 @@ package struct OutgoingBuffer: ~Copyable {
 
     /// Writes `bytes` at once where nothing waits, and keeps what the pipe did not take: the usual
     /// way, without a copy. nil, and nothing taken, where there is no room to keep it.
-    package mutating func send(
-        _ bytes: UnsafeRawBufferPointer, to descriptor: borrowing OwnedDescriptor
+    package mutating func send<Sink: ByteSink & ~Copyable>(
+        _ bytes: UnsafeRawBufferPointer, to sink: borrowing Sink
     ) throws(PipeError) -> FlushResult? {
         guard hasRoom(for: bytes.count) else { return nil }
         guard isDrained else {
             keep(bytes)
-            return try flush(to: descriptor)
+            return try flush(to: sink)
         }
         var rest = bytes
         while !rest.isEmpty {
-            switch try descriptor.write(from: rest) {
+            switch try sink.write(from: rest) {
             case .bytes(let count): rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             case .closed: return .closed
             case .wouldBlock:
@@ -118,14 +118,14 @@ package struct OutgoingBuffer: ~Copyable {
     }
 
     /// Writes as much as the pipe takes.
-    package mutating func flush(
-        to descriptor: borrowing OwnedDescriptor
+    package mutating func flush<Sink: ByteSink & ~Copyable>(
+        to sink: borrowing Sink
     ) throws(PipeError) -> FlushResult {
         while !isDrained {
             finishEmptyPayloads()
             let count = gatherParts()
             if count == 0 { break }
-            switch try descriptor.write(parts: UnsafeBufferPointer(start: parts, count: count)) {
+            switch try sink.write(parts: UnsafeBufferPointer(start: parts, count: count)) {
             case .bytes(let byteCount): consume(byteCount)
             case .wouldBlock: return .wouldBlock
             case .closed: return .closed
