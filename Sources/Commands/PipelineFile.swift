@@ -7,6 +7,7 @@ enum PipelineFile {
     /// Keys of the file.
     static let keys = [
         "source", "stages", "rate", "plane", "pool", "statistics", "logLevel", "runDirectory",
+        "stallTimeLimit", "durability",
     ]
     /// Keys of a stage.
     static let stageKeys = [
@@ -48,6 +49,15 @@ enum PipelineFile {
             plan.configuration.logLevel = try value.parsed(
                 "one of \(logLevels.joined(separator: ", "))"
             ) { logLevels.contains($0) ? $0 : nil }
+        }
+        if let value = values["stallTimeLimit"] {
+            plan.configuration.stallTimeLimit = try value.parsed(
+                StallTimeLimit.expected, StallTimeLimit.init(text:)
+            ).duration
+        }
+        if let value = values["durability"] {
+            plan.configuration.durability = try value.parsed(
+                Durability.expected, Durability.init(rawValue:))
         }
         if let value = values["runDirectory"] {
             plan.configuration.runDirectory = try value.text()
@@ -215,6 +225,32 @@ enum PipelineFile {
 extension StageConfiguration {
     /// Name of a stage that is the only one and was given no other.
     static let onlyStageName = "main"
+}
+
+/// How long a stage may be held, as people write it.
+struct StallTimeLimit {
+    /// What it has to be, for errors.
+    static let expected = "a time of at least 1ms, as 10min or 30s, or none"
+
+    /// Nil: for ever.
+    var duration: Duration?
+
+    /// The limit of a text, nil for others.
+    init?(text: String) {
+        if text == "none" { return }
+        guard let time = QuantityText.duration(text), time >= .milliseconds(1) else { return nil }
+        duration = time
+    }
+
+    /// The text of a limit.
+    static func text(of limit: Duration?) -> String {
+        limit.map { QuantityText.text(of: $0) } ?? "none"
+    }
+}
+
+extension Durability {
+    /// What it has to be, for errors.
+    static let expected = allCases.map(\.rawValue).joined(separator: " or ")
 }
 
 extension DispatchPolicy {

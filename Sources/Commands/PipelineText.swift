@@ -31,6 +31,13 @@ enum PipelineText {
         lines.append(
             "statistics: {period: \(QuantityText.text(of: configuration.statisticsPeriod))}")
         lines.append("logLevel: \(configuration.logLevel)")
+        if configuration.stallTimeLimit != standard.stallTimeLimit {
+            lines.append(
+                "stallTimeLimit: \(StallTimeLimit.text(of: configuration.stallTimeLimit))")
+        }
+        if configuration.durability != standard.durability {
+            lines.append("durability: \(configuration.durability.rawValue)")
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 

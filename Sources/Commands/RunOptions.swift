@@ -76,6 +76,18 @@ struct RunOptions: ParsableArguments {
             valueName: "level"), completion: .list(PipelineFile.logLevels))
     var logLevel: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Longest time that a stage waits for a full or vanished folder: a time, or none.",
+            valueName: "time"))
+    var stallTimeLimit: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "When files are forced to the disk: \(Durability.expected).", valueName: "when"),
+        completion: .list(Durability.allCases.map(\.rawValue)))
+    var durability: String?
+
     @Flag(help: "Print errors only.")
     var quiet = false
 
@@ -158,6 +170,21 @@ struct RunOptions: ParsableArguments {
                         + PipelineFile.logLevels.joined(separator: ", "))
             }
             configuration.logLevel = logLevel
+        }
+        if let stallTimeLimit {
+            guard let value = StallTimeLimit(text: stallTimeLimit) else {
+                throw CommandError(
+                    "--stall-time-limit is \(stallTimeLimit): it must be "
+                        + StallTimeLimit.expected)
+            }
+            configuration.stallTimeLimit = value.duration
+        }
+        if let durability {
+            guard let value = Durability(rawValue: durability) else {
+                throw CommandError(
+                    "--durability is \(durability): it must be \(Durability.expected)")
+            }
+            configuration.durability = value
         }
         configuration.runDirectory =
             runDir ?? configuration.runDirectory ?? RunNames.directory(at: Date())

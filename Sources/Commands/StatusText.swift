@@ -34,8 +34,17 @@ enum StatusText {
                 "\(worker.inFlight)/\(worker.credit)", percent(worker.load),
             ])
         }
-        lines += stages.lines() + [""] + workers.lines()
+        lines += stages.lines() + held(status) + [""] + workers.lines()
         return lines
+    }
+
+    /// A line for each stage that is held.
+    private static func held(_ status: RunStatus) -> [String] {
+        status.stages.compactMap { stage in
+            guard let reason = stage.held else { return nil }
+            let time = NumberText.duration(seconds: stage.heldSeconds ?? 0)
+            return "stage \(stage.name) is held for \(time): \(reason)"
+        }
     }
 
     /// One line of at most `width` columns: what matters most first.
@@ -43,6 +52,9 @@ enum StatusText {
         let closed = status.ledger.accepted - min(status.ledger.accepted, status.ledger.inFlight)
         var parts: [String] = []
         if status.state != .running { parts.append(status.state.rawValue) }
+        if let stage = status.stages.first(where: { $0.held != nil }) {
+            parts.append("held: \(stage.name): \(stage.held ?? "")")
+        }
         let of = status.frameCount.map { "/\($0)" } ?? ""
         parts.append("\(closed)\(of) frames")
         parts.append(rate(status, isShort: true))

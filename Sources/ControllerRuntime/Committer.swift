@@ -39,6 +39,8 @@ struct CommitRequest: Sendable {
     var report: FrameReport?
     /// Outputs whose bytes are copied into the report; the entry holds them until the outcome.
     var outputs: [OutputBytes]
+    /// Whether the frame was held before: one of its files may have its name already.
+    var isRepeat = false
 }
 
 /// An output with where its bytes are.
@@ -57,6 +59,9 @@ struct CommitOutcome: Sendable {
     var fileCount: Int
     /// Why the frame failed; nil when all files are there.
     var failure: String?
+    /// Why the place of the files can't take them now, so that the frame is to come again; nil when
+    /// it could.
+    var held: String?
 }
 
 /// Gives files their final names and writes ledger and statistics, on a thread of its own, so that
@@ -208,7 +213,13 @@ private struct RecordFiles: ~Copyable {
     private mutating func commit(_ request: CommitRequest) -> CommitOutcome {
         for (index, file) in request.files.enumerated() {
             directories.add(directoryOf: file.stagedPath)
-            if let reason = publish(file, key: request.key, uniqueId: request.uniqueId) {
+            switch publish(file, request) {
+            case nil: break
+            case .place(let reason):
+                // What is staged stays: the second try writes it anew under the same names.
+                return CommitOutcome(
+                    place: request.place, fileCount: 0, failure: nil, held: reason)
+            case .frame(let reason):
                 for rest in request.files[index...] { unlink(rest.stagedPath) }
                 return CommitOutcome(place: request.place, fileCount: index, failure: reason)
             }
@@ -219,7 +230,7 @@ private struct RecordFiles: ~Copyable {
     }
 
     private func report(_ request: CommitRequest, _ outcome: CommitOutcome) {
-        guard let frameHandler, var report = request.report else { return }
+        guard let frameHandler, outcome.held == nil, var report = request.report else { return }
         if let failure = outcome.failure {
             report.outcome = .failed
             report.reason = failure
@@ -229,8 +240,17 @@ private struct RecordFiles: ~Copyable {
         frameHandler(report)
     }
 
+    /// Why a file has not got its name.
+    private enum Refusal {
+        /// Its folder can't take it now.
+        case place(String)
+        /// It can't have that name.
+        case frame(String)
+    }
+
     /// Gives one file its name; nil, or why it could not be given.
-    private mutating func publish(_ file: StagedFile, key: FrameKey, uniqueId: UInt64) -> String? {
+    private mutating func publish(_ file: StagedFile, _ request: CommitRequest) -> Refusal? {
+        let (key, uniqueId) = (request.key, request.uniqueId)
         let result =
             file.mayReplace
             ? rename(file.stagedPath, file.finalPath)
@@ -238,18 +258,36 @@ private struct RecordFiles: ~Copyable {
         if result == 0 { return nil }
         let code = errno
         guard code == EEXIST else {
-            return "\(file.finalPath) could not be given its name: \(SystemText.ofError(code))"
+            let reason =
+                "\(file.finalPath) could not be given its name: \(SystemText.ofError(code))"
+            return Self.isOfPlace(code) ? .place(reason) : .frame(reason)
         }
         flush()
         let owner = ledger.path.flatMap { Self.owner(of: file.finalPath, ledgerPath: $0) }
         if let owner {
-            return
+            if request.isRepeat, owner == key {
+                unlink(file.stagedPath)
+                return nil
+            }
+            return .frame(
                 "\(file.finalPath) is already the output of frame \(owner) of this run, so frame "
-                + "\(key) (unique id \(uniqueId)) can't have that name; make the name format tell "
-                + "them apart, for example with {frameId}"
+                    + "\(key) (unique id \(uniqueId)) can't have that name; make the name format "
+                    + "tell them apart, for example with {frameId}")
         }
-        return "\(file.finalPath) exists already and is not overwritten (frame \(key), unique id "
-            + "\(uniqueId)); choose another output directory or set overwrite=true"
+        return .frame(
+            "\(file.finalPath) exists already and is not overwritten (frame \(key), unique id "
+                + "\(uniqueId)); choose another output directory or set overwrite=true")
+    }
+
+    /// Whether an errno of a rename speaks of the folder and the disk: full, over the quota,
+    /// read-only, locked, vanished, broken, or its server is away.
+    private static func isOfPlace(_ code: Int32) -> Bool {
+        switch code {
+        case ENOSPC, EDQUOT, EROFS, EACCES, EPERM, ENOENT, ENOTDIR, EIO, ESTALE, ENOTCONN, ENODEV,
+            ENXIO, ETIMEDOUT:
+            true
+        default: false
+        }
     }
 
     /// The frame of this run that a file belongs to: asked only when a name is taken.

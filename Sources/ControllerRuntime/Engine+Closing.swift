@@ -14,6 +14,7 @@ extension Engine {
         stage.ledger.close(
             fate, reason: kind, nanoseconds: now &- min(now, entries[place].acceptedAt))
         if fate > .processed { tell(place, fate, reason, stage) }
+        if stage.hold.isHeld { frameEnded(place, fate, stage) }
         release(entries[place].bytes)
         for slot in entries[place].leasedSlots { stage.outputPool?.release(slot) }
         let root = entries[place].root

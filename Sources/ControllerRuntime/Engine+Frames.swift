@@ -81,17 +81,36 @@ extension Engine {
     // MARK: Dispatch
 
     /// Puts a frame that a lost worker had before all others of its stage.
-    func requeue(_ place: Int) { enqueue(place, first: true) }
+    func requeue(_ place: Int) { enqueue(place, .first) }
 
-    private func enqueue(_ place: Int, first: Bool = false) {
+    /// Where a frame goes in a queue.
+    enum QueuePlace {
+        case last
+        case first
+        /// Before all but those at the front that were accepted earlier.
+        case inOrder
+    }
+
+    /// Puts a frame into the queue of its stage, or of the worker that it belongs to.
+    func enqueue(_ place: Int, _ position: QueuePlace = .last) {
         let stage = stages[entries[place].stage]
         stage.waitingCount += 1
+        if stage.hold.isHeld, position == .first { stage.hold.frameReturned(place) }
         guard case .hash(let attribute) = stage.configuration.policy else {
-            if first { stage.queue.prepend(place) } else { stage.queue.append(place) }
-            return
+            return put(place, position, into: &stage.queue)
         }
         let worker = stage.workers[hash(place, attribute) % stage.workers.count]
-        if first { worker.queue.prepend(place) } else { worker.queue.append(place) }
+        put(place, position, into: &worker.queue)
+    }
+
+    private func put(_ place: Int, _ position: QueuePlace, into queue: inout IndexQueue) {
+        switch position {
+        case .last: queue.append(place)
+        case .first: queue.prepend(place)
+        case .inOrder:
+            let key = entries[place].key
+            queue.insert(place) { entries[$0].key < key }
+        }
     }
 
     private func hash(_ place: Int, _ attribute: String?) -> Int {
@@ -112,6 +131,7 @@ extension Engine {
     }
 
     private func dispatch(_ stage: Stage) {
+        if stage.hold.isHeld { return tryHeld(stage) }
         switch stage.configuration.policy {
         case .leastLoaded:
             while !stage.queue.isEmpty, mayDispatch(stage), let place = stage.board.leastLoaded() {
@@ -131,16 +151,18 @@ extension Engine {
     }
 
     /// Whether there are output slots for one more frame, and the stages behind are not flooded.
-    private func mayDispatch(_ stage: Stage) -> Bool {
+    func mayDispatch(_ stage: Stage) -> Bool {
         if let pool = stage.outputPool, pool.freeCount < stage.leaseCount { return false }
         return stage.consumers.allSatisfy {
             stages[$0].waitingCount < stages[$0].maximumWaitingCount
         }
     }
 
-    private func dispatchNext(from queue: inout IndexQueue, of stage: Stage, to worker: Worker) {
+    /// Gives the first frame of a queue to a worker.
+    func dispatchNext(from queue: inout IndexQueue, of stage: Stage, to worker: Worker) {
         guard let place = queue.popFirst(), let process = worker.process else { return }
         stage.waitingCount -= 1
+        if stage.hold.isHeld { stage.hold.tried(place) }
         if stage.leaseCount > 0, let pool = stage.outputPool {
             for _ in 0..<stage.leaseCount {
                 if let slot = pool.take() { entries[place].leasedSlots.append(slot) }
@@ -225,7 +247,8 @@ extension Engine {
         case .returned:
             worker.finishedFrames -= 1
             entries[place].configurationVersion = nil
-            enqueue(place, first: true)
+            enqueue(place, .first)
+        case .held(let reason): hold(place, reason: reason)
         }
     }
 
@@ -284,7 +307,7 @@ extension Engine {
                 CommitRequest(
                     place: place, key: entries[place].key, stage: stage.name,
                     uniqueId: result.uniqueId, files: result.files, report: report,
-                    outputs: outputs)))
+                    outputs: outputs, isRepeat: entries[place].wasHeld)))
     }
 
     /// Takes what the committer has done.
@@ -292,6 +315,10 @@ extension Engine {
         guard commitsUnderWay > 0 else { return }
         for outcome in committer.takeOutcomes() {
             commitsUnderWay -= 1
+            if let reason = outcome.held {
+                hold(outcome.place, reason: reason)
+                continue
+            }
             let stage = stages[entries[outcome.place].stage]
             stage.fileCount += UInt64(outcome.fileCount)
             if let failure = outcome.failure {

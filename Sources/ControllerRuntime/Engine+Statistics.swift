@@ -203,7 +203,10 @@ extension Engine {
                 rates.framesPerSecond > 0 ? max(0, $0) / rates.framesPerSecond : nil
             },
             stages: stages.map {
-                StageStatus(name: $0.name, ledger: $0.ledger.counts(), queued: $0.waitingCount)
+                StageStatus(
+                    name: $0.name, ledger: $0.ledger.counts(), queued: $0.waitingCount,
+                    held: $0.hold.stall?.reason,
+                    heldSeconds: $0.hold.lasted(at: now).map { Double($0) / 1e9 })
             },
             workers: workers.map { worker in
                 let stage = stages[worker.stage]

@@ -15,7 +15,7 @@ extension Engine {
     /// Starts a process in a worker's place and greets it.
     func spawn(_ worker: Worker) {
         let stage = stages[worker.stage]
-        worker.machine = WorkerStateMachine(version: ProtocolVersion.current)
+        worker.machine = WorkerStateMachine(versions: ProtocolVersion.spoken)
         worker.finishedFrames = 0
         worker.startedRequestId = 0
         worker.lastLines = []
@@ -73,6 +73,7 @@ extension Engine {
     ) -> Hello {
         var capabilities: Capabilities = [.references, .stagedFiles]
         if configuration.plane == .shared { capabilities.formUnion([.sharedPools, .statusPage]) }
+        if configuration.durability == .file { capabilities.insert(.syncedFiles) }
         return Hello(
             capabilities: capabilities, controllerProcessId: UInt32(getpid()), runId: runId,
             stageName: stage.name, workerId: UInt32(worker.id),

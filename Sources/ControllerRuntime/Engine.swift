@@ -208,6 +208,7 @@ final class Engine {
                 next = min(next, max(respawnAt, now + Self.housekeepingPeriod))
             }
         }
+        next = min(next, watchHolds())
         if now >= gathering.nextAt {
             beginGathering()
             next = min(next, gathering.nextAt)

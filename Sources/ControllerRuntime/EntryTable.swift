@@ -35,6 +35,8 @@ struct Entry {
     var worker = Entry.noWorker
     /// Output slots that the worker may fill.
     var leasedSlots: [UInt32] = []
+    /// Whether it came back because the place of its files could not take them.
+    var wasHeld = false
     /// The result that waits for its files to be committed.
     var result: FrameResult?
     var resultPayload: InlineBuffer?

@@ -26,6 +26,19 @@ struct IndexQueue {
         count += 1
     }
 
+    /// Puts a number at the front, behind those there that come before it: in as many steps as
+    /// there are of those.
+    mutating func insert(_ value: Int, behind comesFirst: (Int) -> Bool) {
+        prepend(value)
+        var place = head
+        for _ in 1..<count {
+            let next = (place + 1) & (ring.count - 1)
+            guard comesFirst(ring[next]) else { return }
+            ring.swapAt(place, next)
+            place = next
+        }
+    }
+
     /// Takes the number that waits longest.
     mutating func popFirst() -> Int? {
         guard count > 0 else { return nil }

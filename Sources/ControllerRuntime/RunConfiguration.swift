@@ -32,6 +32,17 @@ public enum PixelPlane: String, Sendable, Hashable, CaseIterable {
     case inline
 }
 
+/// When output files and the records of a run are forced to the disk: what of them is there after the
+/// machine lost power. A crash of programs alone never costs anything.
+public enum Durability: String, Sendable, Hashable, CaseIterable {
+    /// When the system likes to, as a rule within half a minute.
+    case none
+    /// Each file before it is given its name.
+    case file
+    /// Everything once, at the end of the run, before its summary says that it is done.
+    case run
+}
+
 /// A pool of workers with the same chain of processors.
 public struct StageConfiguration: Sendable, Hashable {
     /// The most workers of one stage: each costs a process and three descriptors.
@@ -102,13 +113,19 @@ public struct RunConfiguration: Sendable, Hashable {
     public var statisticsPeriod: Duration
     /// Lowest level of the workers' log lines: `trace` … `critical`.
     public var logLevel: String
+    /// Longest time that a stage may be held because the place of its files can't take them; then the
+    /// run ends. Nil: for ever.
+    public var stallTimeLimit: Duration?
+    /// When output files are forced to the disk.
+    public var durability: Durability
 
     /// A run with the standard limits.
     public init(
         stages: [StageConfiguration], runDirectory: String? = nil, configurationText: String = "",
         plane: PixelPlane = .shared, inputSlotCount: Int = 0, inputSlotByteCount: Int = 0,
         maximumPoolByteCount: Int = 4 << 30, rateLimit: Double? = nil,
-        statisticsPeriod: Duration = .seconds(1), logLevel: String = "info"
+        statisticsPeriod: Duration = .seconds(1), logLevel: String = "info",
+        stallTimeLimit: Duration? = .seconds(600), durability: Durability = .none
     ) {
         self.stages = stages
         self.runDirectory = runDirectory
@@ -120,5 +137,7 @@ public struct RunConfiguration: Sendable, Hashable {
         self.rateLimit = rateLimit
         self.statisticsPeriod = statisticsPeriod
         self.logLevel = logLevel
+        self.stallTimeLimit = stallTimeLimit
+        self.durability = durability
     }
 }

@@ -47,6 +47,10 @@ public struct StageStatus: Sendable, Hashable, Codable {
     public var ledger: LedgerCounts
     /// Frames that wait for a worker.
     public var queued: Int
+    /// Why it pauses: the place of its files can't take them; nil while it goes on.
+    public var held: String?
+    /// Seconds since it pauses; nil while it goes on.
+    public var heldSeconds: Double?
 }
 
 /// One worker at a moment.

@@ -19,6 +19,8 @@ final class Stage {
     var queue = IndexQueue()
     /// Frames that wait, also for one certain worker.
     var waitingCount = 0
+    /// Whether its files can be written.
+    var hold = StageHold()
     var board: CreditBoard
     var ledger = Ledger()
     /// Outputs handed on, files committed, pixel bytes in and out.

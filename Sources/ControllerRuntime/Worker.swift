@@ -41,7 +41,7 @@ final class Worker {
     let placeInStage: Int
     /// Number of processes before this one.
     var incarnation = 0
-    var machine = WorkerStateMachine(version: ProtocolVersion.current)
+    var machine = WorkerStateMachine(versions: ProtocolVersion.spoken)
     var process: WorkerProcess?
     /// Process id of the last process.
     var processId: Int32 = 0

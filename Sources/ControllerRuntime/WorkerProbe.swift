@@ -87,7 +87,7 @@ package enum WorkerProbe {
                 var body = message.reader
                 switch MessageType(rawValue: message.header.messageType) {
                 case .welcome:
-                    guard try Welcome(from: &body).version == ProtocolVersion.current else {
+                    guard ProtocolVersion.spoken.contains(try Welcome(from: &body).version) else {
                         throw ControllerError(
                             .worker,
                             "\(path) speaks another version of the worker protocol than "

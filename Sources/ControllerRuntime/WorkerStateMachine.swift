@@ -54,11 +54,11 @@ struct WorkerStateMachine: Equatable, Sendable {
     /// Why it has to go, as far as known.
     private var cause: String?
 
-    /// The version of the protocol that this controller speaks.
-    let version: UInt16
+    /// The versions of the protocol that this controller speaks.
+    let versions: ClosedRange<UInt16>
 
     /// A worker that was just spawned and greeted.
-    init(version: UInt16) { self.version = version }
+    init(versions: ClosedRange<UInt16>) { self.versions = versions }
 
     /// Takes an event and returns what is to be done, in order.
     mutating func handle(_ event: Event) -> [Action] {
@@ -69,12 +69,12 @@ struct WorkerStateMachine: Equatable, Sendable {
             state = .gone
             return [.finish(cause: orderly ? nil : cause ?? "it \(status)")]
         case (_, .misbehaved(let what)): return kill(what)
-        case (.spawned, .welcomed(let found)) where found == version:
+        case (.spawned, .welcomed(let found)) where versions.contains(found):
             state = .ready
             return [.sendDescribe]
         case (.spawned, .welcomed):
             return kill(
-                "it speaks another version of the worker protocol than \(version); "
+                "it speaks another version of the worker protocol than \(versions.upperBound); "
                     + "build it again with this release of Sluice")
         case (.ready, .described): return [.sendStart]
         case (.ready, .startAnswered(failure: nil)):

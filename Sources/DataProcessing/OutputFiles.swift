@@ -12,6 +12,25 @@ public struct WrittenFile: Sendable, Hashable {
         self.byteCount = byteCount
         self.checksum = checksum
     }
+
+    /// Writes all of `bytes` at the descriptor's position, as a whole file; `name` is for errors.
+    ///
+    /// - Throws: `ProcessingError.refused` with the errno, for example of a full disk.
+    public init(writing bytes: [UInt8], to descriptor: Int32, name: String) throws(ProcessingError)
+    {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                write(descriptor, $0.baseAddress! + done, $0.count - done)
+            }
+            if count > 0 {
+                done += count
+            } else if count == 0 || errno != EINTR {
+                throw .refused(operation: "writing", path: name, errno: count == 0 ? EIO : errno)
+            }
+        }
+        self.init(byteCount: bytes.count)
+    }
 }
 
 /// Where processors write files: a file has its final name only when it is whole, and never
@@ -22,6 +41,10 @@ public protocol OutputFileStager: AnyObject {
 
     /// Lets `write` fill the file `name` in `directory`, an output of `frame`, through a descriptor
     /// that is closed afterwards. When `write` throws, nothing is left.
+    ///
+    /// Let what is thrown go on: where the place is to blame (a full disk, a vanished folder), the
+    /// pipeline gives the frame out again when there is room. For that an error of `write` has to
+    /// be an `OperatingSystemError`, as `ProcessingError` is.
     ///
     /// - Throws: `ProcessingError` when the file can't be made or named, and what `write` throws.
     @discardableResult
@@ -66,16 +89,24 @@ package final class StagedOutputFiles: OutputFileStager {
 
     /// The controller records it before it gives the file its name.
     package let needsChecksum = true
+    /// Why the place of a file of this frame could not take it; nil when none was refused so.
+    package private(set) var trouble: String?
     private let runName: String
+    private let syncsFiles: Bool
     private var attempt = 0
     private var entries: [Entry] = []
 
-    /// `runName` has to be different for every stage and run that writes into the same directories.
-    package init(runName: String) { self.runName = runName }
+    /// `runName` has to be different for every stage and run that writes into the same directories;
+    /// with `syncsFiles` each file is on the disk before `stage` returns.
+    package init(runName: String, syncsFiles: Bool = false) {
+        self.runName = runName
+        self.syncsFiles = syncsFiles
+    }
 
     /// Begins a frame of the given attempt; files of the frame before must have been taken.
     package func begin(attempt: Int) {
         self.attempt = attempt
+        trouble = nil
         entries.removeAll(keepingCapacity: true)
     }
 
@@ -101,12 +132,33 @@ package final class StagedOutputFiles: OutputFileStager {
         frame.checkOpen()
         let stagedName = stagedFileName(
             name, run: runName, key: frame.key, serial: entries.count, attempt: attempt)
-        let written = try writeStaged(stagedName, in: directory, write)
+        // Making the file asks its folder; what a writer throws may be of other files, which it
+        // reads, so that only an errno of the disk counts there.
+        let descriptor = try noting(directory, PlaceTrouble.isOfFolder) {
+            try directory.create(stagedName)
+        }
+        let written = try noting(directory, PlaceTrouble.isOfDisk) {
+            try writeStaged(stagedName, descriptor, in: directory, syncs: syncsFiles, write)
+        }
         let file = StagedFile(
             stagedPath: directory.path + "/" + stagedName, finalPath: directory.path + "/" + name,
             byteCount: written.byteCount, checksum: written.checksum, overwrite: overwrite)
         entries.append(Entry(directory: directory, stagedName: stagedName, file: file))
         return written
+    }
+
+    /// Notes an error that speaks of the place and not of the frame, and throws it on.
+    private func noting<Result>(
+        _ directory: OutputDirectory, _ isOfPlace: (Int32) -> Bool, _ body: () throws -> Result
+    ) throws -> Result {
+        do {
+            return try body()
+        } catch {
+            if let code = (error as? any OperatingSystemError)?.errorNumber, isOfPlace(code) {
+                trouble = "files can't be written into \(directory.path): \(errorText(code))"
+            }
+            throw error
+        }
     }
 }
 
@@ -127,7 +179,8 @@ public final class ImmediateOutputFiles: OutputFileStager {
     ) throws -> WrittenFile {
         frame.checkOpen()
         let stagedName = stagedFileName(name, run: runName, key: frame.key, serial: 0, attempt: 0)
-        let written = try writeStaged(stagedName, in: directory, write)
+        let written = try writeStaged(
+            stagedName, try directory.create(stagedName), in: directory, syncs: false, write)
         do {
             try directory.publish(stagedName, as: name, overwrite: overwrite)
         } catch {
@@ -157,10 +210,17 @@ func stagedFileName(
 }
 
 private func writeStaged(
-    _ stagedName: String, in directory: OutputDirectory, _ write: (Int32) throws -> WrittenFile
+    _ stagedName: String, _ file: Int32, in directory: OutputDirectory, syncs: Bool,
+    _ write: (Int32) throws -> WrittenFile
 ) throws -> WrittenFile {
-    let file = try directory.create(stagedName)
-    let result = Result { try write(file) }
+    let result = Result {
+        let written = try write(file)
+        guard !syncs || fdatasync(file) == 0 else {
+            throw ProcessingError.refused(
+                operation: "syncing", path: directory.path + "/" + stagedName, errno: errno)
+        }
+        return written
+    }
     // NFS reports a full disk at close, so its answer counts.
     let closed = close(file) == 0
     let code = errno

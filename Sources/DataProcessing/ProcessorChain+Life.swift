@@ -23,6 +23,7 @@ extension ProcessorChain {
             own.logger[metadataKey: "processorId"] = "\(own.processorId)"
             link.processor.place(in: own)
         }
+        staging = surroundings.outputFiles as? StagedOutputFiles
     }
 
     /// Configures and starts all processors in order; if one throws, those before it are stopped.

@@ -26,6 +26,9 @@ package enum ChainOutcome {
     case filtered
     /// A processor threw; there are no outputs.
     case failed(ProcessorFailure)
+    /// A processor threw because the place of a file can't take it now: the frame is to come again, and
+    /// no processor has counted it.
+    case held(reason: String)
 }
 
 /// The processors of one worker, one after the other on the same frame, without copies between
@@ -91,6 +94,21 @@ package final class ProcessorChain {
     private var source: Frame?
     /// Frames made for the current source frame, all of which come back at its end.
     private var made: [Frame] = []
+    /// Where the processors stage files, which knows whose fault a failure was.
+    var staging: StagedOutputFiles?
+    /// What the calls for the current frame came to: counted once it is known that it does not come
+    /// again.
+    private var calls: [Call] = []
+
+    /// One call of `process`.
+    private struct Call {
+        var index: Int
+        var frameId: UInt64
+        var bytesIn: Int
+        var nanoseconds: UInt64
+        /// Nil when it threw.
+        var outputs: (count: Int, byteCount: Int)?
+    }
 
     /// A chain of processors that have been made but not configured, which take memory from
     /// `memory`.
@@ -120,8 +138,14 @@ package final class ProcessorChain {
         source = frame
         if let failure = run(frame, from: 0) {
             finish()
+            if let reason = staging?.trouble {
+                calls.removeAll(keepingCapacity: true)
+                return .held(reason: reason)
+            }
+            count()
             return .failed(failure)
         }
+        count()
         return outputs.isEmpty ? .filtered : .processed
     }
 
@@ -133,11 +157,20 @@ package final class ProcessorChain {
         source = nil
     }
 
+    private func count() {
+        for call in calls {
+            links[call.index].counters.record(
+                frameId: call.frameId, bytesIn: call.bytesIn, nanoseconds: call.nanoseconds,
+                call.outputs)
+        }
+        calls.removeAll(keepingCapacity: true)
+    }
+
     private func run(_ first: Frame, from position: Int) -> ProcessorFailure? {
         var frame = first
         for index in position..<links.count {
             do {
-                switch try call(links[index], frame) {
+                switch try call(index, frame) {
                 case .none: return nil
                 case .one(let next): frame = next
                 case .several(let results):
@@ -160,7 +193,8 @@ package final class ProcessorChain {
         case several([Frame])
     }
 
-    private func call(_ link: Link, _ frame: Frame) throws(ProcessorFailure) -> Results {
+    private func call(_ index: Int, _ frame: Frame) throws(ProcessorFailure) -> Results {
+        let link = links[index]
         let byteCount = frame.byteCount
         let (key, started) = (frame.key, monotonicNanoseconds())
         do {
@@ -173,14 +207,17 @@ package final class ProcessorChain {
             let returned = try link.processor.process(frame)
             let duration = monotonicNanoseconds() - started
             let results = try collect(returned, of: link, for: frame, key: key)
-            link.counters.record(
-                frameId: key.frameId, bytesIn: byteCount, nanoseconds: duration, results.totals)
+            calls.append(
+                Call(
+                    index: index, frameId: key.frameId, bytesIn: byteCount, nanoseconds: duration,
+                    outputs: results.totals))
             return results
         } catch {
             endCall()
-            link.counters.record(
-                frameId: key.frameId, bytesIn: byteCount,
-                nanoseconds: monotonicNanoseconds() - started, nil)
+            calls.append(
+                Call(
+                    index: index, frameId: key.frameId, bytesIn: byteCount,
+                    nanoseconds: monotonicNanoseconds() - started, outputs: nil))
             throw link.failure(.process, error)
         }
     }

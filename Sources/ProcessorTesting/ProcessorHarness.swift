@@ -165,6 +165,8 @@ public final class ProcessorHarness<Processor: UserDataProcessor> {
         switch outcome {
         case .failed(let failure):
             return HarnessResult(failure: failure.reason, outputs: [], files: [:])
+        case .held(let reason):
+            return HarnessResult(failure: reason, outputs: [], files: [:])
         case .filtered, .processed:
             let outputs = try chain.outputs.map(Self.copied)
             return HarnessResult(failure: nil, outputs: outputs, files: try takenFiles())

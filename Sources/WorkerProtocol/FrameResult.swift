@@ -12,6 +12,9 @@ package enum FrameOutcome: Sendable, Hashable {
     package static let beforeChain = UInt32.max
     /// The worker gave it back untouched: it could not apply the frame's configuration.
     case returned(reason: String)
+    /// The place of its files can't take them now, which is no fault of the frame: nothing of it is
+    /// left, and it is to be given out again. Since version 2.
+    case held(reason: String)
 }
 
 /// A file that a worker has written under a temporary name.
@@ -91,7 +94,7 @@ package struct FrameResult: Sendable, Hashable {
         case .failed(let processorIndex, let reason):
             writer.writeUInt32(processorIndex)
             writer.writeReason(reason)
-        case .returned(let reason):
+        case .returned(let reason), .held(let reason):
             writer.writeReason(reason)
         }
         writer.writeUInt32(outputCount)
@@ -165,6 +168,7 @@ extension FrameOutcome {
         case .filtered: 1
         case .failed: 2
         case .returned: 3
+        case .held: 4
         }
     }
 
@@ -176,6 +180,7 @@ extension FrameOutcome {
             let processorIndex = try reader.readUInt32()
             self = .failed(processorIndex: processorIndex, reason: try reader.readLongText())
         case 3: self = .returned(reason: try reader.readLongText())
+        case 4: self = .held(reason: try reader.readLongText())
         default: throw reader.error(.unknownValue(field: "outcome", value: UInt64(code)))
         }
     }

@@ -2,8 +2,14 @@ package import Wire
 
 /// The version of the protocol that this code speaks; see `Docs/WireProtocol.md`.
 package enum ProtocolVersion {
-    /// The only version so far.
-    package static let current: UInt16 = 1
+    /// The oldest that is still spoken. Each version only adds to the one before.
+    package static let oldest: UInt16 = 1
+    /// The newest: 2 adds the outcome `held` and the capability `syncedFiles`.
+    package static let current: UInt16 = 2
+    /// All that are spoken.
+    package static let spoken = oldest...current
+    /// The first with the outcome `held`.
+    package static let firstWithHeld: UInt16 = 2
 }
 
 /// A pool of slots that a worker inherits as a descriptor.
@@ -88,7 +94,7 @@ package struct Hello: Sendable, Hashable {
 
     /// A greeting with these facts.
     package init(
-        versions: ClosedRange<UInt16> = ProtocolVersion.current...ProtocolVersion.current,
+        versions: ClosedRange<UInt16> = ProtocolVersion.spoken,
         capabilities: Capabilities = [], controllerProcessId: UInt32 = 0, runId: String = "",
         stageName: String = "", workerId: UInt32 = 0, incarnation: UInt32 = 0,
         wantsOutputs: Bool = false, inputChannel: String = "", outputChannel: String = "",

@@ -51,6 +51,8 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
     package static let statusPage = Capabilities(rawValue: 1 << 2)
     /// Files are staged and committed by the controller.
     package static let stagedFiles = Capabilities(rawValue: 1 << 3)
+    /// Staged files are on the disk (fdatasync) before their result is sent.
+    package static let syncedFiles = Capabilities(rawValue: 1 << 4)
 }
 
 /// Limits of the fields of messages, each far above real use and low enough that a damaged count is

@@ -59,7 +59,8 @@ extension ServeLoop {
             return end(.unusable, error.reason) { core in core.reply(.failure(error), to: id) }
         }
         greeting = hello
-        var offered: Capabilities = [.sharedPools, .stagedFiles, .references]
+        self.version = version
+        var offered: Capabilities = [.sharedPools, .stagedFiles, .references, .syncedFiles]
         if status != nil { offered.insert(.statusPage) }
         let used = offered.intersection(hello.capabilities)
         runtime.core.withLock { core in
@@ -138,18 +139,25 @@ extension ServeLoop {
     // MARK: Starting and stopping
 
     private mutating func start(_ start: StartCommand) throws(CommandFailure) {
-        staging = StagedOutputFiles(runName: stagingName)
+        staging = StagedOutputFiles(
+            runName: stagingName, syncsFiles: greeting.capabilities.contains(.syncedFiles))
         let links = try makeLinks(start.processors)
         let chain = ProcessorChain(links, memory: memory)
         chain.place(
             in: UserDataProcessor.Surroundings(
                 logger: Logger(label: "processor"), inputChannel: greeting.inputChannel,
                 outputChannel: greeting.outputChannel, outputFiles: staging))
-        do {
-            try chain.start()
-        } catch {
-            throw CommandFailure(error)
+        // The first worker of a place has made the folders: one that is missing now has vanished.
+        let areExpected = greeting.incarnation > 0
+        let failure = OutputDirectory.$areExpected.withValue(areExpected) {
+            do throws(ProcessorFailure) {
+                try chain.start()
+                return nil as CommandFailure?
+            } catch {
+                return CommandFailure(error)
+            }
         }
+        if let failure { throw failure }
         self.chain = chain
         history = ConfigurationHistory(
             version: start.configurationVersion, configurations: links.map(\.configuration))

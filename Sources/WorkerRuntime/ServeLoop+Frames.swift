@@ -42,6 +42,7 @@ extension ServeLoop {
         switch chain.process(frame) {
         case .processed: result.outcome = .processed
         case .filtered: result.outcome = .filtered
+        case .held(let reason): result.outcome = held(reason)
         case .failed(let failure):
             result.outcome = .failed(
                 processorIndex: UInt32(clamping: failure.processorId),
@@ -70,6 +71,14 @@ extension ServeLoop {
                 core.ending = error
             }
         }
+    }
+
+    /// A frame that comes again; a controller that does not know of that gets a failed one.
+    private func held(_ reason: String) -> FrameOutcome {
+        let reason = textWithinLimit(reason)
+        return version >= ProtocolVersion.firstWithHeld
+            ? .held(reason: reason)
+            : .failed(processorIndex: FrameOutcome.beforeChain, reason: reason)
     }
 
     private mutating func end() {

@@ -31,7 +31,8 @@ extension ServeLoop {
         if payloadByteCount > 0 { try flushWithPayload(&core) }
     }
 
-    /// Staged files go with the result; those of a frame that failed are removed before it is told.
+    /// Staged files go with the result; those of a frame that failed, or comes again, are removed before
+    /// it is told.
     private mutating func settleFiles() {
         switch result.outcome {
         case .processed, .filtered:
@@ -42,7 +43,7 @@ extension ServeLoop {
                         byteCount: UInt64(file.byteCount), checksum: file.checksum,
                         mayReplace: file.overwrite))
             }
-        case .failed: staging.discard()
+        case .failed, .held: staging.discard()
         case .returned: break
         }
     }

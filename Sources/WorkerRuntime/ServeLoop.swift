@@ -73,6 +73,8 @@ struct ServeLoop: ~Copyable {
     var pools = MappedPools()
     var status: StatusWords?
     var greeting = Hello()
+    /// The version of the protocol that was agreed on.
+    var version = ProtocolVersion.current
     var parts: [iovec] = []
 
     init(_ runtime: WorkerRuntime) {

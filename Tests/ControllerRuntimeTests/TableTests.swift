@@ -21,9 +21,14 @@ struct TableTests {
             case 0..<(grows ? 5 : 2):
                 queue.append(number)
                 array.append(number)
-            case 5, 6:
+            case 5:
                 queue.prepend(number)
                 array.insert(number, at: 0)
+            case 6:
+                // Behind the leading numbers that are smaller than a drawn one.
+                let limit = Int.random(in: 0...number, using: &random)
+                queue.insert(number) { $0 < limit }
+                array.insert(number, at: array.firstIndex { $0 >= limit } ?? array.count)
             default:
                 let expected = array.isEmpty ? nil : array.removeFirst()
                 #expect(queue.popFirst() == expected)

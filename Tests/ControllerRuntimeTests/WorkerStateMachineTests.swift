@@ -65,7 +65,7 @@ struct WorkerStateMachineTests {
     }()
 
     private static func machine(after events: [Machine.Event]) -> Machine {
-        var machine = Machine(version: 7)
+        var machine = Machine(versions: 7...7)
         for event in events { _ = machine.handle(event) }
         return machine
     }
@@ -85,7 +85,7 @@ struct WorkerStateMachineTests {
 
     @Test("goes from greeting to an orderly end, and then says nothing more")
     func orderly() {
-        var machine = Machine(version: 1)
+        var machine = Machine(versions: 1...1)
         #expect(machine.handle(.welcomed(version: 1)) == [.sendDescribe])
         #expect(machine.handle(.described) == [.sendStart])
         #expect(machine.handle(.startAnswered(failure: nil)) == [.open])
@@ -123,7 +123,7 @@ struct WorkerStateMachineTests {
 
     @Test("tells what a worker of another version needs")
     func otherVersion() {
-        var machine = Machine(version: 7)
+        var machine = Machine(versions: 7...7)
         #expect(machine.handle(.welcomed(version: 0)) == [.kill])
         guard case .finish(let cause?) = machine.handle(.exited("exited")).first else {
             Issue.record("no end")
@@ -143,7 +143,7 @@ struct WorkerStateMachineTests {
 
     @Test("that was abandoned says nothing")
     func abandoned() {
-        var machine = Machine(version: 7)
+        var machine = Machine(versions: 7...7)
         machine.abandon()
         #expect(machine.state == .gone)
         for event in Self.events { #expect(machine.handle(event) == []) }
@@ -152,12 +152,12 @@ struct WorkerStateMachineTests {
     @Test("keeps its promises in a million random events", arguments: [1, 2, 3] as [UInt64])
     func randomWalk(seed: UInt64) {
         var random = SeededNumbers(seed: seed)
-        var machine = Machine(version: 7)
+        var machine = Machine(versions: 7...7)
         var life = Life()
         for _ in 0..<333_334 {
             let event = Self.events[Int.random(in: 0..<Self.events.count, using: &random)]
             if life.isOver && Bool.random(using: &random) {
-                machine = Machine(version: 7)
+                machine = Machine(versions: 7...7)
                 life = Life()
             }
             let before = machine.state

@@ -105,6 +105,116 @@ import Testing
         #expect(files.take()[0].finalPath.hasSuffix("/" + name))
     }
 
+    // MARK: Places that can't take files
+
+    @Test(arguments: [ENOSPC, EDQUOT, EIO, ESTALE])
+    func `the trouble of a disk is noted, whatever becomes of the error, and leaves nothing`(
+        code: Int32
+    ) throws {
+        let folder = try TemporaryFolder()
+        let directory = try OutputDirectory(path: folder.path)
+        let files = StagedOutputFiles(runName: "r1")
+        files.begin(attempt: 0)
+        try files.stage(in: directory, name: "a", frame: frame(), overwrite: false, text("x"))
+        _ = try? files.stage(in: directory, name: "b", frame: frame(), overwrite: false) { _ in
+            throw ProcessingError.refused(operation: "writing", path: "b", errno: code)
+        }
+        #expect(files.trouble?.contains(directory.path) == true)
+        #expect(files.trouble?.contains("errno \(code)") == true)
+        files.discard()
+        #expect(try folder.files() == [])
+        files.begin(attempt: 0)
+        #expect(files.trouble == nil)
+    }
+
+    @Test func `a frame's own trouble is none of the place`() throws {
+        struct Mistake: Error {}
+        let folder = try TemporaryFolder()
+        let directory = try OutputDirectory(path: folder.path)
+        let files = StagedOutputFiles(runName: "r1")
+        // ENOENT within the writer is of a file that it reads: the folder was just written into.
+        let errors: [any Error] = [
+            Mistake(), ProcessingError.badInput("a", reason: "b"),
+            ProcessingError.refused(operation: "reading", path: "mask", errno: ENOENT),
+            ProcessingError.refused(operation: "writing", path: "b", errno: EFBIG),
+        ]
+        for error in errors {
+            files.begin(attempt: 0)
+            #expect(throws: (any Error).self) {
+                try files.stage(in: directory, name: "b", frame: frame(), overwrite: false) { _ in
+                    throw error
+                }
+            }
+            #expect(files.trouble == nil, "\(error)")
+        }
+    }
+
+    @Test func `a full device holds what is written with the helper of the guide`() throws {
+        let full = open("/dev/full", O_WRONLY)
+        defer { close(full) }
+        let error = #expect(throws: ProcessingError.self) {
+            try WrittenFile(writing: [1, 2, 3], to: full, name: "a")
+        }
+        #expect(error?.errorNumber == ENOSPC)
+        #expect(ProcessingError.nameTaken(path: "a").errorNumber == nil)
+    }
+
+    @Test func `a folder that vanished is waited for and never made again`() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/out"
+        let directory = try OutputDirectory(path: path)
+        let files = StagedOutputFiles(runName: "r1")
+        #expect(rmdir(path) == 0)
+        for _ in 0..<2 {
+            files.begin(attempt: 0)
+            let error = #expect(throws: ProcessingError.self) {
+                try files.stage(
+                    in: directory, name: "a", frame: frame(), overwrite: false, text("x"))
+            }
+            #expect(error?.errorNumber == ENOENT)
+            #expect(files.trouble?.contains(directory.path) == true)
+            #expect(try folder.files() == [])
+        }
+        #expect(mkdir(path, 0o755) == 0)
+        files.begin(attempt: 0)
+        try files.stage(in: directory, name: "a", frame: frame(), overwrite: false, text("x"))
+        #expect(files.trouble == nil)
+        #expect(try folder.files(in: "out") == [".a.r1.17.0.part"])
+    }
+
+    @Test func `the folder that has the path now is the one that is written into`() throws {
+        let folder = try TemporaryFolder()
+        let (path, other) = (folder.path + "/out", folder.path + "/elsewhere")
+        let directory = try OutputDirectory(path: path)
+        #expect(rename(path, other) == 0)
+        #expect(mkdir(path, 0o755) == 0)
+        // It is noticed within a tenth of a second; files go to the old folder till then.
+        let files = ImmediateOutputFiles()
+        var serial = 0
+        while try folder.files(in: "out").isEmpty, serial < 10_000_000 {
+            serial += 1
+            try files.stage(
+                in: directory, name: "a", frame: frame(), overwrite: true, text("\(serial)"))
+        }
+        #expect(try folder.files(in: "out") == ["a"])
+    }
+
+    @Test func `where folders are expected a missing one is no error before a file is`() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/out"
+        let directory = try OutputDirectory.$areExpected.withValue(true) {
+            try OutputDirectory(path: path)
+        }
+        #expect(try folder.files() == [])
+        let files = ImmediateOutputFiles()
+        #expect(throws: ProcessingError.self) {
+            try files.stage(in: directory, name: "a", frame: frame(), overwrite: false, text("x"))
+        }
+        #expect(mkdir(path, 0o755) == 0)
+        try files.stage(in: directory, name: "a", frame: frame(), overwrite: false, text("x"))
+        #expect(try folder.files(in: "out") == ["a"])
+    }
+
     @Test func `folders are made with those above, and what can't be made is refused`() throws {
         let folder = try TemporaryFolder()
         let directory = try OutputDirectory(path: folder.path + "/x/y")

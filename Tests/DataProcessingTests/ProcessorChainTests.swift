@@ -1,4 +1,6 @@
 import DataProcessing
+import Glibc
+import TestSupport
 import Testing
 
 @Suite struct ProcessorChainTests {
@@ -109,6 +111,53 @@ import Testing
         #expect(bench.chain.outputs.count == 1)
         #expect(bench.chain.outputs.first?.branch == 5)
         #expect(bench.chain.outputs.first?.region?.origin == .input(pool: 0, slot: 3))
+    }
+
+    @Test func `a frame whose place is full is held, and no processor has counted it`() throws {
+        let folder = try TemporaryFolder()
+        let directory = try OutputDirectory(path: folder.path)
+        let files = StagedOutputFiles(runName: "r")
+        struct Wrapped: Error { var cause: any Error }
+        var isFull = true
+        let bench = try ChainBench([
+            { $1 },
+            { processor, frame in
+                do {
+                    try processor.outputFiles.stage(
+                        in: directory, name: "a", frame: frame, overwrite: false
+                    ) { file in
+                        if isFull {
+                            throw ProcessingError.refused(
+                                operation: "writing", path: "a", errno: ENOSPC)
+                        }
+                        return try WrittenFile(writing: [1], to: file, name: "a")
+                    }
+                } catch {
+                    throw Wrapped(cause: error)
+                }
+                return frame
+            },
+        ])
+        bench.chain.place(in: UserDataProcessor.Surroundings(outputFiles: files))
+        for _ in 0..<3 {
+            files.begin(attempt: 0)
+            guard case .held(let reason) = try bench.run() else {
+                Issue.record("it was not held")
+                return
+            }
+            #expect(reason.contains(directory.path))
+        }
+        #expect(bench.chain.counters.map(\.snapshot.received) == [0, 0])
+        #expect(try folder.files() == [])
+        isFull = false
+        files.begin(attempt: 0)
+        guard case .processed = try bench.run() else {
+            Issue.record("it did not go through")
+            return
+        }
+        #expect(bench.chain.counters.map(\.snapshot.processed) == [1, 1])
+        #expect(bench.chain.counters.map(\.snapshot.failed) == [0, 0])
+        #expect(files.take().count == 1)
     }
 
     @Test func `returned frames follow those that were handed on`() throws {

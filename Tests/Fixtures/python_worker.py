@@ -151,7 +151,8 @@ class Worker:
                 self.output_pool = pool
         if status != NO_DESCRIPTOR:
             self.status = mmap.mmap(status, 4096)
-        version = 1 if lowest <= 1 <= highest else 0
+        # Version 2 adds an outcome that only a worker with files needs.
+        version = next((known for known in (2, 1) if lowest <= known <= highest), 0)
         used = capabilities & (1 | (4 if self.status else 0))
         return WELCOME, request_id, pack("HQI", version, used, os.getpid()) + text(
             "python_worker 1 (Python)")

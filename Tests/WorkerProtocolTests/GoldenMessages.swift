@@ -50,6 +50,7 @@ private let goldenCommands: [GoldenMessage] = [
     GoldenMessage(name: "hello", requestId: 1) {
         .hello(
             Hello(
+                versions: 1...1,
                 capabilities: [.sharedPools, .references, .statusPage, .stagedFiles],
                 controllerProcessId: 77, runId: "run-1", stageName: "save", workerId: 3,
                 incarnation: 2, wantsOutputs: true, inputChannel: "in", outputChannel: "out",
@@ -61,6 +62,14 @@ private let goldenCommands: [GoldenMessage] = [
                     PoolDescription(
                         poolId: 1, descriptor: 4, isWritable: true, slotByteCount: 4096,
                         slotCount: 1),
+                ]))
+    },
+    GoldenMessage(name: "hello-2", requestId: 1) {
+        .hello(
+            Hello(
+                versions: 1...2,
+                capabilities: [
+                    .sharedPools, .references, .statusPage, .stagedFiles, .syncedFiles,
                 ]))
     },
     GoldenMessage(name: "describe", requestId: 2) { .describe },
@@ -168,6 +177,10 @@ private let goldenFrames: [GoldenMessage] = [
 ]
 
 private let goldenAnswers: [GoldenMessage] = [
+    GoldenMessage(name: "welcome-2", requestId: 1) {
+        .welcome(
+            Welcome(version: 2, capabilities: .syncedFiles, processId: 78, software: "worker"))
+    },
     GoldenMessage(name: "welcome", requestId: 1) {
         .welcome(
             Welcome(
@@ -206,6 +219,9 @@ private let goldenAnswers: [GoldenMessage] = [
     },
     GoldenMessage(name: "result-returned", requestId: 6) {
         result(.returned(reason: "version 2 is unknown"))
+    },
+    GoldenMessage(name: "result-held", requestId: 6) {
+        result(.held(reason: "out: No space left on device"))
     },
     GoldenMessage(
         name: "result-outputs", requestId: 6, message: { try goldenOutputs() },

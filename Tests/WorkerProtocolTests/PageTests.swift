@@ -18,7 +18,7 @@ struct PageTests {
                 true, "hello", 1,
                 .hello(
                     Hello(
-                        controllerProcessId: 4242, runId: "r1", stageName: "scale",
+                        versions: 1...1, controllerProcessId: 4242, runId: "r1", stageName: "scale",
                         wantsOutputs: true)), []
             ),
             (

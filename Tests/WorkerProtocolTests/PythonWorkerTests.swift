@@ -71,7 +71,7 @@ struct PythonWorkerTests {
             Issue.record("no welcome")
             return
         }
-        #expect(welcome.version == 1)
+        #expect(welcome.version == 2)
         #expect(welcome.capabilities == [])
         guard case .description(let processors) = try session.ask(.describe).0 else {
             Issue.record("no description")

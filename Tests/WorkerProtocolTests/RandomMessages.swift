@@ -200,7 +200,7 @@ struct RandomMessages {
     private mutating func result() throws -> FrameResult {
         let outcomes: [FrameOutcome] = [
             .processed, .filtered, .failed(processorIndex: UInt32(upTo(5)), reason: text()),
-            .returned(reason: text()),
+            .returned(reason: text()), .held(reason: text()),
         ]
         let outputs = try list(3) { try $0.frame(isOutput: true) }
         return FrameResult(

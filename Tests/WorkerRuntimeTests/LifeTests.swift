@@ -30,8 +30,8 @@ struct LifeTests {
         let client = worker.client
         let welcome = try client.greet(
             Hello(capabilities: Capabilities(rawValue: .max), workerId: 3, incarnation: 2))
-        #expect(welcome.version == 1)
-        #expect(welcome.capabilities == [.sharedPools, .stagedFiles, .references])
+        #expect(welcome.version == 2)
+        #expect(welcome.capabilities == [.sharedPools, .stagedFiles, .references, .syncedFiles])
 
         let described = try client.answer(to: try client.send(.describe))
         guard case .description(let processors) = described else {

@@ -1,5 +1,4 @@
 import DataProcessing
-import Glibc
 
 /// Writes the sum of every row into a text file, one number a line.
 final class RowSums: AdImageProcessor {
@@ -37,10 +36,7 @@ final class RowSums: AdImageProcessor {
         }
         let name = try names.name(for: frame)
         try outputFiles.stage(in: directory, name: name, frame: frame, overwrite: false) { file in
-            guard write(file, text, text.count) == text.count else {
-                throw ProcessingError.refused(operation: "writing", path: name, errno: errno)
-            }
-            return WrittenFile(byteCount: text.count)
+            try WrittenFile(writing: text, to: file, name: name)
         }
         return frame
     }

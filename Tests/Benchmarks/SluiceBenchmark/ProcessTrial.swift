@@ -87,6 +87,7 @@ private final class Writer {
         staged?.begin(attempt: 0)
         switch chain.process(frame) {
         case .failed(let failure): throw failure
+        case .held(let reason): throw BenchmarkError(reason)
         case .processed, .filtered: break
         }
         chain.finish()

@@ -87,8 +87,8 @@ def result(unique_id, outcome=b"\x00", time=0, bytes_in=0, bytes_out=0, count=0,
 
 
 def hello(capabilities=0, parent=0, run="", stage="", worker=0, incarnation=0, wants=0, channels=("", ""),
-          level="info", status=0xFFFFFFFF, pools=()):
-    return (pack("HHQI", 1, 1, capabilities, parent) + text(run) + text(stage)
+          level="info", status=0xFFFFFFFF, pools=(), newest=1):
+    return (pack("HHQI", 1, newest, capabilities, parent) + text(run) + text(stage)
             + pack("IIB", worker, incarnation, wants) + text(channels[0]) + text(channels[1])
             + text(level) + pack("I", status) + many(pools))
 
@@ -198,6 +198,9 @@ MESSAGES = {
         files=[
             text("out/.r1.tmp") + text("out/42.tiff") + pack("QBIB", 1234, 1, 0xE3069283, 0),
             text("a") + text("b") + pack("QBB", 0, 0, 1)]), b"ab"),
+    "result-held": message(RESULT, 6, result(42, b"\x04" + text("out: No space left on device"))),
+    "hello-2": message(HELLO, 1, hello(capabilities=31, newest=2)),
+    "welcome-2": message(WELCOME, 1, pack("HQI", 2, 16, 78) + text("worker")),
     "started": message(STARTED, 0, pack("Q", 6)),
     "configured": message(CONFIGURED, 0, pack("QH", 2, 0)),
     "configured-failed": message(CONFIGURED, 0, pack("QH", 2, 4) + text("no mask")),
