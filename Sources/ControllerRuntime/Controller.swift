@@ -125,9 +125,13 @@ public final class Controller: Sendable {
     }
 
     /// Changes settings of the processors called `processor` (in `stage`, or in the only stage that
-    /// has one), on all workers at one frame boundary; returns the new version of the configuration.
+    /// has one), on all workers at one frame boundary; returns the new version of the configuration
+    /// when all workers have applied it, each after the frames that it had already. While all workers
+    /// are being replaced it waits for one. Changes that are asked for at the same time are made one
+    /// after the other.
     ///
-    /// - Throws: `ControllerError` when a worker refuses; nothing has changed then.
+    /// - Throws: `ControllerError` when a worker refuses the change, can't apply it or ends over it, and
+    ///   when the run ends before; the settings of before are then valid again.
     @discardableResult
     public func configure(
         processor: String, stage: String? = nil, changes: Structure
@@ -141,7 +145,7 @@ public final class Controller: Sendable {
 
     /// Sets the counters of all processors to zero; the ledger stays.
     ///
-    /// - Throws: `ControllerError` when the run is not going.
+    /// - Throws: `ControllerError` when the run is not going, or the hook of a processor fails.
     public func resetStatistics() async throws {
         try await ask { .resetStatistics($0) }
     }

@@ -122,6 +122,11 @@ extension Engine {
                 while let place = worker.queue.popFirst() { drop(place, stage) }
             }
         }
+        killAll()
+    }
+
+    /// Ends all workers at once.
+    func killAll() {
         for worker in workers where worker.process != nil && !worker.wasKilled {
             worker.wasKilled = true
             drive(worker, .stopRequested)

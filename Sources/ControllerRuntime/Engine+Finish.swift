@@ -15,8 +15,7 @@ extension Engine {
         for waiter in gathering.waiters + gathering.nextWaiters { waiter(.failure(over)) }
         answerStartWaiters()
         for waiter in resetWaiters { waiter(.failure(over)) }
-        for request in configureQueue { request.completion(.failure(over)) }
-        transaction?.request.completion(.failure(over))
+        endChanges()
         let summary = makeSummary()
         jobs.append(.record(account("", summary.ledger)))
         for stage in summary.stages { jobs.append(.record(account(stage.name, stage.ledger))) }

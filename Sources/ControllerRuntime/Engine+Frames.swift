@@ -80,8 +80,16 @@ extension Engine {
 
     // MARK: Dispatch
 
-    /// Puts a frame that a lost worker had before all others of its stage.
-    func requeue(_ place: Int) { enqueue(place, .first) }
+    /// Puts a frame that a lost worker had before all others of its stage. It keeps its version, unless
+    /// that was taken back in the meantime.
+    func requeue(_ place: Int) {
+        if let version = entries[place].configurationVersion,
+            !stages[entries[place].stage].isValid(version)
+        {
+            entries[place].configurationVersion = nil
+        }
+        enqueue(place, .first)
+    }
 
     /// Where a frame goes in a queue.
     enum QueuePlace {
@@ -244,10 +252,9 @@ extension Engine {
             let name =
                 stage.configuration.processors[safely: Int(index)].map { $0.name + ": " } ?? ""
             close(place, .failed, reason: reason.hasPrefix(name) ? reason : name + reason)
-        case .returned:
+        case .returned(let reason):
             worker.finishedFrames -= 1
-            entries[place].configurationVersion = nil
-            enqueue(place, .first)
+            takeReturned(place, reason: reason, from: worker)
         case .held(let reason): hold(place, reason: reason)
         }
     }

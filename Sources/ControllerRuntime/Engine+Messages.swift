@@ -125,6 +125,7 @@ extension Engine {
 
     private func greeted(by worker: Worker, _ welcome: Welcome) {
         worker.capabilities = welcome.capabilities
+        worker.protocolVersion = welcome.version
         let needsReferences =
             firstStages.contains(worker.stage) && information.slotByteCount == 0
         if needsReferences && !welcome.capabilities.contains(.references) {
@@ -168,8 +169,11 @@ extension Engine {
                 drive(worker, .startAnswered(failure: failure.reason))
             }
         case .stop: drive(worker, .stopAnswered)
-        case .prepare: prepared(by: worker, reply)
-        case .resetStatistics: resetAnswered()
+        case .prepare(let change): prepared(by: worker, change: change, reply)
+        case .apply(let change): applied(by: worker, change: change, reply)
+        case .replay: replayed(by: worker, reply)
+        case .reapply: reapplied(by: worker, reply)
+        case .resetStatistics: resetAnswered(by: worker, reply)
         case .acknowledgement: break
         case .describe, .getStats:
             drive(worker, .misbehaved("it answered a request with something else"))

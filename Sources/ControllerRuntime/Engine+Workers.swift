@@ -109,9 +109,7 @@ extension Engine {
             worker.deadline = nil
             stage.board.open(worker.placeInStage)
             record("worker-start", ["worker": .init(worker.id), "stage": .string(stage.name)])
-            for change in stage.changes {
-                request(.configure, .acknowledgement, of: worker) { change.write(to: &$0) }
-            }
+            introduce(worker, to: stage)
         case .sendStop:
             stage.board.close(worker.placeInStage)
             limitStop(of: worker)
@@ -270,7 +268,8 @@ extension Engine {
             ])
         accumulator.markGone(
             workerId: worker.id, incarnation: worker.incarnation, stage: stage.name)
-        forgetReplies(of: worker, cause: cause ?? "it has ended")
+        forgetReplies(of: worker)
+        changeLost(worker, charged: charged, cause: cause ?? "it has ended")
         if let cause, state == .starting { failStart(worker, cause: cause) }
         takeBackFrames(of: worker, charged: charged, cause: cause ?? "it has ended")
         worker.fruitlessLives = worker.finishedFrames > 0 ? 0 : worker.fruitlessLives + 1
@@ -313,17 +312,14 @@ extension Engine {
         worker.respawnAt = now + backOff
     }
 
-    private func forgetReplies(of worker: Worker, cause: String) {
+    private func forgetReplies(of worker: Worker) {
         for (requestId, pending) in pendingReplies where pending.worker == worker.id {
             pendingReplies[requestId] = nil
             switch pending.kind {
-            case .prepare:
-                prepared(
-                    by: worker,
-                    .failure(CommandFailure(.resources, "\(worker.name) ended: \(cause)")))
             case .getStats(let number): gathered(nil, from: worker, gathering: number)
-            case .resetStatistics: resetAnswered()
-            case .describe, .start, .stop, .acknowledgement: break
+            case .resetStatistics: resetAnswered(by: worker, .success)
+            case .describe, .start, .stop, .prepare, .apply, .replay, .reapply, .acknowledgement:
+                break
             }
         }
     }

@@ -24,8 +24,14 @@ final class Engine {
         case describe
         case start
         case stop
-        case prepare(version: UInt64)
-        /// An abandoned change, or a change told to a new worker.
+        /// To validate a change, and to apply it; by the change's serial number.
+        case prepare(change: UInt64)
+        case apply(change: UInt64)
+        /// An accepted change told to a new worker.
+        case replay
+        /// A worker is to get to the version that the others have.
+        case reapply
+        /// An abandoned change: nothing depends on the answer.
         case acknowledgement
         case resetStatistics
         case getStats(gathering: UInt64)
@@ -90,9 +96,12 @@ final class Engine {
     var accumulator: StatisticsAccumulator
     var lastStatistics: PipelineStatistics?
     var configureQueue: [ConfigureRequest] = []
-    var transaction: ConfigureTransaction?
-    /// Workers that have not answered a reset of their counters, and who waits for that.
+    var changeUnderWay: ConfigureUnderWay?
+    /// Number of changes begun so far.
+    var changeCount: UInt64 = 0
+    /// Workers that have not answered a reset of their counters, why one could not, and who waits.
     var resetsUnderWay = 0
+    var resetFailure: ControllerError?
     var startWaiters: [@Sendable (Result<Void, ControllerError>) -> Void] = []
     var resetWaiters: [@Sendable (Result<Void, ControllerError>) -> Void] = []
 
@@ -233,8 +242,9 @@ final class Engine {
     private func advanceOnce() {
         switch state {
         case .starting:
-            if ending != nil {
+            if let ending {
                 stopWorkers()
+                if ending.isImmediate { killAll() }
             } else if workers.allSatisfy({ $0.machine.state == .started }) {
                 begin()
             }
@@ -277,11 +287,17 @@ final class Engine {
     /// Decides the end of the run; a later, more urgent decision wins.
     func decide(_ end: RunEnd, reason: String, isImmediate: Bool) {
         if let ending, ending.isImmediate || !isImmediate { return }
+        if state == .stopping || state == .finished {
+            // All frames have their outcome: what is left is to leave quickly.
+            if isImmediate { killAll() }
+            return
+        }
         ending = Ending(end: end, reason: reason, isImmediate: isImmediate)
         if state == .running { state = .draining }
         record(
             "run-drain",
             ["end": .string(end.rawValue), "reason": .string(reason), "now": .bool(isImmediate)])
+        if isImmediate { endChanges() }
         intake.close(isImmediate: isImmediate)
         source.cancel()
         if !sourceIsRunning { sourceHasEnded = true }
@@ -291,6 +307,7 @@ final class Engine {
     func stopWorkers() {
         guard state != .stopping else { return }
         state = .stopping
+        endChanges()
         if !sourceIsRunning { sourceHasEnded = true }
         for worker in workers {
             worker.respawnAt = nil

@@ -33,14 +33,25 @@ final class Stage {
     /// The highest version that frames were stamped with: one that was taken back, because a worker
     /// could not apply it, is not used again, for workers remember it.
     var lastVersion = firstVersion
-    /// The version that workers start with.
+    /// The version of the configuration that the run began with.
     static let firstVersion: UInt64 = 1
-    /// Changes that were accepted, in order: a new worker gets them after `start`.
-    var changes: [ConfigureCommand] = []
+    /// Changes told to a new worker one by one, as many as it remembers for frames that are given out
+    /// again. Older ones are part of what it starts with, so a run with many changes needs no more
+    /// memory than one with few.
+    static let maximumChangeCount = 255
+    /// Changes that were accepted, in order, without those in the base: a new worker gets them after
+    /// `start`.
+    private(set) var changes: [ConfigureCommand] = []
+    /// The version that workers start with now, and its processors.
+    private(set) var baseVersion = firstVersion
+    private var baseProcessors: [ProcessorSpecification]
 
     init(index: Int, configuration: StageConfiguration) {
         self.index = index
         self.configuration = configuration
+        baseProcessors = configuration.processors.map {
+            ProcessorSpecification(name: $0.name, settings: $0.settings)
+        }
         board = CreditBoard(
             workerCount: configuration.workerCount, credit: configuration.inFlight)
     }
@@ -56,10 +67,32 @@ final class Stage {
 
     /// What its workers are told to make.
     var startCommand: StartCommand {
-        StartCommand(
-            configurationVersion: 1,
-            processors: configuration.processors.map {
-                ProcessorSpecification(name: $0.name, settings: $0.settings)
-            })
+        StartCommand(configurationVersion: baseVersion, processors: baseProcessors)
+    }
+
+    // MARK: Versions
+
+    /// Stamps dispatches with a change from now on.
+    func accept(_ change: ConfigureCommand) {
+        version = change.version
+        lastVersion = change.version
+        changes.append(change)
+        guard changes.count > Self.maximumChangeCount else { return }
+        let oldest = changes.removeFirst()
+        baseVersion = oldest.version
+        for field in oldest.changes.fields {
+            baseProcessors[Int(oldest.processorIndex)].settings[field.name] = field.value
+        }
+    }
+
+    /// Goes back to the version before the last change, which is `change`.
+    func takeBack(_ change: ConfigureCommand) {
+        changes.removeAll { $0.version >= change.version }
+        version = changes.last?.version ?? baseVersion
+    }
+
+    /// Whether frames may see this version: it was not taken back, and workers remember it.
+    func isValid(_ version: UInt64) -> Bool {
+        version == baseVersion || changes.contains { $0.version == version }
     }
 }

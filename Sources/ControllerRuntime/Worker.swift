@@ -58,12 +58,16 @@ final class Worker {
     var finishedFrames: UInt64 = 0
     /// Frames that wait for this very worker (policy `hash`).
     var queue = IndexQueue()
+    /// The version of the protocol that it chose.
+    var protocolVersion: UInt16 = 0
     /// What it can do beyond the minimum.
     var capabilities: Capabilities = []
     /// The last dispatch that it said it had begun: for workers without a status page.
     var startedRequestId: UInt64 = 0
     /// Whether it refused to start its chain (the reason is the user's, not the executable's).
     var startRefused = false
+    /// Why it could not prepare an accepted change, as the end of a sentence; nil when it could.
+    var changeFailure: String?
     /// Whether it was killed because the run ends at once.
     var wasKilled = false
     /// Whether its buffer has bytes to be written in this turn.

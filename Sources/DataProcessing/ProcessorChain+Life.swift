@@ -60,7 +60,8 @@ extension ProcessorChain {
     }
 
     /// Gives the processor at `index` another configuration. When it throws, the configuration
-    /// before is put back by calling `configure` with it.
+    /// before is put back by calling `configure` with it; when that throws too, nobody knows what the
+    /// processor does now, and `brokenBy` says so.
     package func configure(
         _ configuration: Configuration, at index: Int
     ) throws(ProcessorFailure) {
@@ -73,8 +74,7 @@ extension ProcessorChain {
             do {
                 try link.call(.configure) { try link.processor.configure(before) }
             } catch {
-                link.processor.logger.error(
-                    "Putting the old configuration back threw", metadata: ["error": "\(error)"])
+                brokenBy = brokenBy ?? error
             }
             throw error
         }

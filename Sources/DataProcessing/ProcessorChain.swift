@@ -110,6 +110,10 @@ package final class ProcessorChain {
         var outputs: (count: Int, byteCount: Int)?
     }
 
+    /// What a processor threw that took neither a new configuration nor the one before: it is not to
+    /// get another frame. nil as a rule.
+    package internal(set) var brokenBy: ProcessorFailure?
+
     /// A chain of processors that have been made but not configured, which take memory from
     /// `memory`.
     package init(_ links: [Link], memory: any FrameMemory) {

@@ -61,10 +61,12 @@ package struct StartCommand: Sendable, Hashable {
 package struct ConfigureCommand: Sendable, Hashable {
     /// The step.
     package enum Phase: UInt8, Sendable {
-        /// Validate the change and keep it under its version; frames of that version apply it.
+        /// Validate the change and keep it under its version.
         case prepare = 0
         /// Forget the prepared version: somebody refused it.
         case abandon = 1
+        /// Bring the processors to the version now; answered when they have it, or by why not.
+        case apply = 2
     }
 
     /// The version that the change makes.

@@ -4,12 +4,15 @@ package import Wire
 package enum ProtocolVersion {
     /// The oldest that is still spoken. Each version only adds to the one before.
     package static let oldest: UInt16 = 1
-    /// The newest: 2 adds the outcome `held` and the capability `syncedFiles`.
+    /// The newest: 2 adds the outcome `held`, the capability `syncedFiles`, and the phase `apply` of a
+    /// change of configuration.
     package static let current: UInt16 = 2
     /// All that are spoken.
     package static let spoken = oldest...current
     /// The first with the outcome `held`.
     package static let firstWithHeld: UInt16 = 2
+    /// The first with the phase `apply`.
+    package static let firstWithApply: UInt16 = 2
 }
 
 /// A pool of slots that a worker inherits as a descriptor.

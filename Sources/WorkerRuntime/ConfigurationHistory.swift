@@ -1,22 +1,24 @@
 internal import DataProcessing
+internal import WorkerProtocol
 
 /// The configurations that a worker knows by version, and which of them its processors have.
 ///
-/// A change is prepared first and applied by the first frame of its version; frames that are given out
-/// again may ask for an older one, so versions stay known after the next one came.
+/// A change is prepared first and applied by the order to do so, or by the first frame of its version
+/// where that comes before; frames that are given out again may ask for an older one, so versions stay
+/// known after the next one came.
 struct ConfigurationHistory {
     /// The most versions kept; with one change a second that is four minutes, and a frame is given out
     /// again within seconds. The oldest unused one is forgotten first.
     static let maximumCount = 256
 
-    /// What to do before a frame of some version is processed.
+    /// What to do to get to some version.
     enum Step {
         /// The processors have this configuration.
         case ready
         /// Give these processors these configurations, in order; then say whether it worked.
         case apply([Change])
-        /// The frame can't be processed here, and why.
-        case refuse(String)
+        /// The version can't be had here, and why.
+        case refuse(CommandFailure)
     }
 
     /// Another configuration of the processor at `index`.
@@ -27,7 +29,7 @@ struct ConfigurationHistory {
 
     private enum Entry {
         case known([Configuration], wasAnnounced: Bool)
-        case failed(reason: String)
+        case failed(CommandFailure)
     }
 
     /// The version that the processors have.
@@ -66,12 +68,15 @@ struct ConfigurationHistory {
         if version != active { entries[version] = nil }
     }
 
-    /// What a frame of `version` needs.
+    /// What the processors need to get to `version`.
     func step(for version: UInt64) -> Step {
         if version == active { return .ready }
         switch entries[version] {
-        case nil: return .refuse("configuration version \(version) is not known to this worker")
-        case .failed(let reason): return .refuse(reason)
+        case nil:
+            return .refuse(
+                CommandFailure(
+                    .configuration, "configuration version \(version) is not known to this worker"))
+        case .failed(let failure): return .refuse(failure)
         case .known(let configurations, _):
             let changes = configurations.indices.filter { configurations[$0] != current[$0] }
                 .map { Change(index: $0, configuration: configurations[$0]) }
@@ -92,8 +97,8 @@ struct ConfigurationHistory {
     }
 
     /// The processors could not be given `version` and have the one before.
-    mutating func didFail(_ version: UInt64, reason: String) {
-        entries[version] = .failed(reason: reason)
+    mutating func didFail(_ version: UInt64, _ failure: CommandFailure) {
+        entries[version] = .failed(failure)
     }
 
     /// What the processor at `index` has now.

@@ -32,9 +32,21 @@ extension ServeLoop {
             case .stop: try stop()
             case .ping, .unknown: break
             }
-            runtime.core.withLock { $0.reply(.success, to: id) }
+            answer(.success, to: id)
         } catch {
-            runtime.core.withLock { $0.reply(.failure(error), to: id) }
+            answer(.failure(error), to: id)
+        }
+    }
+
+    /// Answers at once: who asked does not wait for the frames behind the command.
+    private func answer(_ reply: Reply, to id: UInt64) {
+        runtime.core.withLock { core in
+            core.reply(reply, to: id)
+            do throws(WorkerEnding) {
+                try core.flush(to: runtime.output)
+            } catch {
+                core.ending = core.ending ?? error
+            }
         }
     }
 
@@ -214,38 +226,6 @@ extension ServeLoop {
         }
     }
 
-    // MARK: Changing
-
-    private mutating func configure(_ command: ConfigureCommand) throws(CommandFailure) {
-        switch command.phase {
-        case .prepare: try prepare(command)
-        case .abandon: history.abandon(command.version)
-        }
-    }
-
-    private mutating func prepare(_ command: ConfigureCommand) throws(CommandFailure) {
-        guard let chain, var all = history.configurations(of: command.baseVersion) else {
-            throw CommandFailure(
-                .configuration, "configuration version \(command.baseVersion) is not known here")
-        }
-        guard !history.isTaken(command.version) else {
-            throw CommandFailure(
-                .configuration, "configuration version \(command.version) is taken")
-        }
-        let index = Int(command.processorIndex)
-        guard index < all.count else {
-            throw CommandFailure(
-                .configuration, "there is no processor \(index), the chain has \(all.count)")
-        }
-        do {
-            all[index] = try all[index].changing(by: command.changes)
-            try chain.links[index].processor.validate(all[index])
-        } catch {
-            throw CommandFailure(.configuration, "\(error)")
-        }
-        history.prepare(command.version, all)
-    }
-
     // MARK: Statistics
 
     /// Asks the processors for their own statistics; between frames, outside the lock.
@@ -271,7 +251,7 @@ extension ServeLoop {
 
 extension CommandFailure {
     /// What a hook threw.
-    fileprivate init(_ failure: ProcessorFailure) {
+    init(_ failure: ProcessorFailure) {
         let isRefusal = failure.error is ConfigurationError
         self.init(isRefusal ? .configuration : .hook, "\(failure)")
     }

@@ -20,8 +20,10 @@ extension ServeLoop {
         isFrameDone = true
         result.reset(uniqueId: order.frame.uniqueId)
         guard let chain else { return }
-        if order.configurationVersion != history.active, let reason = changeConfiguration() {
-            result.outcome = .returned(reason: textWithinLimit(reason))
+        if order.configurationVersion != history.active,
+            let failure = bring(to: order.configurationVersion)
+        {
+            result.outcome = .returned(reason: textWithinLimit(failure.reason))
             return
         }
         memory.begin(leasedSlots: order.leasedSlots)
@@ -83,50 +85,6 @@ extension ServeLoop {
 
     private mutating func end() {
         if status != nil { status?.end() }
-    }
-
-    /// Gives the processors the configuration of the frame; the reason when that is not possible.
-    private mutating func changeConfiguration() -> String? {
-        let version = order.configurationVersion
-        let changes: [ConfigurationHistory.Change]
-        switch history.step(for: version) {
-        case .ready: return nil
-        case .refuse(let reason): return reason
-        case .apply(let needed): changes = needed
-        }
-        var done: [ConfigurationHistory.Change] = []
-        for change in changes {
-            let before = ConfigurationHistory.Change(
-                index: change.index, configuration: history.current(change.index))
-            do {
-                try chain?.configure(change.configuration, at: change.index)
-                done.append(before)
-            } catch {
-                let reason = "configuration version \(version): \(error)"
-                history.didFail(version, reason: reason)
-                news = Configured(
-                    version: version,
-                    failure: CommandFailure(
-                        error.error is ConfigurationError ? .configuration : .hook, reason))
-                putBack(done)
-                return reason
-            }
-        }
-        if history.didApply(version) { news = Configured(version: version, failure: nil) }
-        return nil
-    }
-
-    /// Gives processors their configuration of before; one that can't have it makes this worker unusable.
-    private mutating func putBack(_ changes: [ConfigurationHistory.Change]) {
-        for change in changes.reversed() {
-            do {
-                try chain?.configure(change.configuration, at: change.index)
-            } catch {
-                let ending = WorkerEnding(
-                    .brokenConfiguration, "can't go back to the configuration of before: \(error)")
-                runtime.core.withLock { $0.ending = ending }
-            }
-        }
     }
 
     // MARK: The frame

@@ -59,6 +59,8 @@ struct ServeLoop: ~Copyable {
     var result = FrameResult(outcome: .processed, uniqueId: 0)
     /// A version that was applied or refused just now, to be told before the result.
     var news: Configured?
+    /// Set when a processor can't be used any more: nothing behind the present message is touched.
+    var broken: WorkerEnding?
     var lastNanoseconds: UInt64 = 0
     var endedNanoseconds: UInt64 = 0
     var refreshedNanoseconds: UInt64 = 0
@@ -113,7 +115,11 @@ struct ServeLoop: ~Copyable {
         do throws(WorkerEnding) {
             if isFrameDone {
                 try finishFrame(&core)
-                if isRefreshDue(core) { return enter(.refreshStatistics, &core) }
+                if broken == nil, isRefreshDue(core) { return enter(.refreshStatistics, &core) }
+            }
+            if let broken {
+                try core.flush(to: runtime.output)
+                throw broken
             }
             while !hasStopped {
                 let step: Step?

@@ -1,3 +1,4 @@
+internal import DataProcessing
 internal import Pipes
 internal import Wire
 
@@ -13,6 +14,14 @@ struct WorkerEnding: Error {
     /// The input ended or the output is closed.
     static let orphaned = WorkerEnding(
         .orphaned, "the controller is gone; leaving, frames at hand are left undone")
+
+    /// A processor that took neither the new configuration nor the one before.
+    static func brokenConfiguration(by failure: ProcessorFailure) -> WorkerEnding {
+        WorkerEnding(
+            .brokenConfiguration,
+            "its state is unknown, leaving: after a change of configuration that failed it can't go "
+                + "back to the one before: \(failure)")
+    }
 
     init(_ exit: WorkerExit, _ sentence: String) {
         self.exit = exit

@@ -151,7 +151,7 @@ class Worker:
                 self.output_pool = pool
         if status != NO_DESCRIPTOR:
             self.status = mmap.mmap(status, 4096)
-        # Version 2 adds an outcome that only a worker with files needs.
+        # Of what version 2 adds, only `apply` is for a worker without files.
         version = next((known for known in (2, 1) if lowest <= known <= highest), 0)
         used = capabilities & (1 | (4 if self.status else 0))
         return WELCOME, request_id, pack("HQI", version, used, os.getpid()) + text(
@@ -191,6 +191,11 @@ class Worker:
         if phase == 1:
             if version != self.version:
                 self.gains.pop(version, None)
+            return
+        if phase == 2:
+            if version not in self.gains:
+                raise Refused(CONFIGURATION, f"configuration version {version} is not known")
+            self.version = version
             return
         if base not in self.gains or version in self.gains or index != 0:
             raise Refused(CONFIGURATION, f"version {base} of processor {index} cannot be changed")

@@ -148,8 +148,12 @@ struct BadWorkerTests {
         try folder.write([0], to: "file")
         let run = try startedRun("AdOutputFileProcessor:outputDirectory=out")
         try await waitUntil(accepted: 1, by: run)
-        _ = try await CommandRun.sluice(
-            ["configure", "run", "AdOutputFileProcessor", "outputDirectory=file/out"], in: folder)
+        for directory in ["file/out", "/proc/nope"] {
+            expectRefusal(
+                try await CommandRun.sluice(
+                    ["configure", "run", "AdOutputFileProcessor", "outputDirectory=\(directory)"],
+                    in: folder), naming: directory)
+        }
         try await waitUntil(accepted: 300, by: run)
         let next = try await CommandRun.sluice(
             ["configure", "run", "AdOutputFileProcessor", "compression=deflate"], in: folder)

@@ -97,6 +97,10 @@ private let goldenCommands: [GoldenMessage] = [
         .configure(
             ConfigureCommand(version: 2, baseVersion: 1, phase: .abandon, processorIndex: 0))
     },
+    GoldenMessage(name: "configure-apply", requestId: 17) {
+        .configure(
+            ConfigureCommand(version: 2, baseVersion: 1, phase: .apply, processorIndex: 0))
+    },
     GoldenMessage(name: "getStats", requestId: 13) { .getStats },
     GoldenMessage(name: "resetStats", requestId: 14) { .resetStats },
     GoldenMessage(name: "stop", requestId: 15) { .stop },

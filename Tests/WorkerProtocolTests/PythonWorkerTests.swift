@@ -177,6 +177,15 @@ struct PythonWorkerTests {
                 .configured(Configured(version: 2, failure: nil)),
                 .started(Started(requestId: id)),
             ])
+        func apply(_ version: UInt64) throws -> AnyMessage {
+            try session.ask(
+                .configure(
+                    ConfigureCommand(
+                        version: version, baseVersion: 1, phase: .apply, processorIndex: 0))
+            ).0
+        }
+        #expect(try apply(1) == .reply(.success))
+        #expect(isRefused(try apply(9)))
         let older = try session.ask(try process(1, version: 1), payload: bytes(Self.pixels))
         #expect(older.payload == bytes(Self.pixels))
         let unknown = try result(try session.ask(try process(2, version: 8), payload: []).0)

@@ -45,7 +45,8 @@ struct RandomMessages {
             .configure(
                 ConfigureCommand(
                     version: random.next(), baseVersion: random.next(),
-                    phase: flag() ? .prepare : .abandon, processorIndex: UInt32(upTo(9)),
+                    phase: .init(rawValue: UInt8(upTo(3))) ?? .apply,
+                    processorIndex: UInt32(upTo(9)),
                     changes: structure()))
         case .process: .process(try process())
         case .getStats: .getStats

@@ -2,6 +2,7 @@ import NDArrays
 import TestSupport
 import Testing
 import WorkerProtocol
+import WorkerRuntime
 
 @Suite("Changes of configuration", .timeLimit(.minutes(1)))
 struct ConfigureTests {
@@ -30,6 +31,14 @@ struct ConfigureTests {
                 changes: Structure(["amount": .scalar(.int64(amount))])))
     }
 
+    /// What the worker has said of versions without being asked.
+    private func news(of client: WorkerClient) -> [Configured] {
+        client.takeUnasked().compactMap { answer in
+            guard case .configured(let configured) = answer else { return nil }
+            return configured
+        }
+    }
+
     @Test func `A version is applied by its first frame, and older frames get the older one`()
         throws
     {
@@ -41,11 +50,7 @@ struct ConfigureTests {
         #expect(try added(client, version: 2) == 20)
         #expect(try added(client, version: 1) == 1)
         #expect(try added(client, version: 2) == 20)
-        let news = client.takeUnasked().compactMap { answer -> Configured? in
-            guard case .configured(let configured) = answer else { return nil }
-            return configured
-        }
-        #expect(news == [Configured(version: 2, failure: nil)])
+        #expect(news(of: client) == [Configured(version: 2, failure: nil)])
         client.hangUp()
         _ = worker.join()
     }
@@ -99,5 +104,81 @@ struct ConfigureTests {
         #expect(try prepare(client, 4, base: 99, amount: 1) != .success)
         client.hangUp()
         _ = worker.join()
+    }
+
+    private func step(
+        _ client: WorkerClient, _ phase: ConfigureCommand.Phase, _ version: UInt64
+    ) throws -> Reply {
+        try client.configure(
+            ConfigureCommand(version: version, baseVersion: 1, phase: phase, processorIndex: 0))
+    }
+
+    @Test func `A version is applied on request, and answered when the processors have it`()
+        throws
+    {
+        let worker = try started()
+        let client = worker.client
+        #expect(try prepare(client, 2, amount: 20) == .success)
+        #expect(try step(client, .apply, 2) == .success)
+        #expect(try step(client, .apply, 2) == .success)
+        #expect(try added(client, version: 2) == 20)
+        #expect(try added(client, version: 1) == 1)
+        #expect(try step(client, .apply, 2) == .success)
+        #expect(try step(client, .apply, 1) == .success)
+        #expect(try step(client, .apply, 9) != .success)
+        // The answers said it all.
+        #expect(news(of: client).isEmpty)
+        client.hangUp()
+        _ = worker.join()
+    }
+
+    @Test func `A throw on request is the answer, and again when it is asked again`() throws {
+        let worker = try started()
+        let client = worker.client
+        #expect(try prepare(client, 2, amount: 500) == .success)
+        let first = try step(client, .apply, 2)
+        guard case .failure(let failure) = first else {
+            Issue.record("500 was applied")
+            return
+        }
+        #expect(failure.code == .hook)
+        #expect(failure.reason.contains("version 2"))
+        #expect(try step(client, .apply, 2) == first)
+        #expect(try added(client, version: 2) == nil)
+        #expect(try step(client, .apply, 1) == .success)
+        #expect(try step(client, .abandon, 2) == .success)
+        #expect(try prepare(client, 2, amount: 30) == .success)
+        #expect(try step(client, .apply, 2) == .success)
+        #expect(try added(client, version: 2) == 30)
+        #expect(news(of: client).isEmpty)
+        client.hangUp()
+        _ = worker.join()
+    }
+
+    @Test func `What was applied by its first frame is found done`() throws {
+        let worker = try started()
+        let client = worker.client
+        #expect(try prepare(client, 2, amount: 20) == .success)
+        #expect(try added(client, version: 2) == 20)
+        #expect(try step(client, .apply, 2) == .success)
+        #expect(try prepare(client, 3, base: 2, amount: 500) == .success)
+        #expect(try added(client, version: 3) == nil)
+        #expect(try step(client, .apply, 3) != .success)
+        #expect(try added(client, version: 2) == 20)
+        client.hangUp()
+        _ = worker.join()
+    }
+
+    @Test func `A worker whose processor takes neither configuration answers, and leaves`() throws {
+        let worker = try InProcessWorker()
+        let client = worker.client
+        _ = try client.greet(Hello(wantsOutputs: true))
+        #expect(try client.start([.init(name: "AddAmount"), .init(name: "Brittle")]) == .success)
+        let command = ConfigureCommand(
+            version: 2, baseVersion: 1, phase: .prepare, processorIndex: 1,
+            changes: Structure(["amount": .scalar(.int64(2))]))
+        #expect(try client.configure(command) == .success)
+        #expect(try step(client, .apply, 2) != .success)
+        #expect(worker.join() == .brokenConfiguration)
     }
 }

@@ -20,7 +20,7 @@ final class InProcessWorker {
     init(
         _ processors: [UserDataProcessor.Type] = [
             Untouched.self, AddAmount.self, EvenOnly.self, ThreeOutputs.self, OneFile.self,
-            LongAttribute.self,
+            LongAttribute.self, Brittle.self,
         ]
     ) throws {
         ProcessSignals.ignoreBrokenPipe()

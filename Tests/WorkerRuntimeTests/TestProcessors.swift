@@ -42,6 +42,22 @@ final class AddAmount: UserDataProcessor {
     }
 }
 
+/// Takes its first configuration, and from then on throws whatever it is given.
+final class Brittle: UserDataProcessor {
+    static let amount = Setting("amount", default: 1, in: 0...9, "Of no importance.")
+    override static var settings: [any SettingDeclaration] { [amount] }
+    private var callCount = 0
+
+    override func configure(_ configuration: Configuration) throws {
+        callCount += 1
+        if callCount > 1 { throw Cracked(call: callCount) }
+    }
+
+    struct Cracked: Error {
+        var call: Int
+    }
+}
+
 /// Filters frames with odd id, and fails for id 13.
 final class EvenOnly: UserDataProcessor {
     struct Unlucky: Error, CustomStringConvertible {

@@ -147,6 +147,7 @@ MESSAGES = {
     "configure-prepare": message(CONFIGURE, 4, pack("QQBI", 2, 1, 0, 0) + structure(
         ("gain", string("3")))),
     "configure-abandon": message(CONFIGURE, 5, pack("QQBI", 2, 1, 1, 0) + structure()),
+    "configure-apply": message(CONFIGURE, 17, pack("QQBI", 2, 1, 2, 0) + structure()),
     "process-slot": message(PROCESS, 6, process(
         41, frame(42, slot(0, 7, 1 << 20), SIMPLE, 1700000000, 5, "sim"), version=2, attempt=1,
         leases=[9, 10])),
