@@ -142,8 +142,8 @@ let package = Package(
         tests(
             "ControllerRuntimeTests",
             [
-                "ControllerRuntime", "NDArrays", "Pipes", "Statistics", "Wire", "WorkerProtocol",
-                "CLinux", "TestSupport", "SluiceWorker",
+                "ControllerRuntime", "Journal", "NDArrays", "Pipes", "Statistics", "Wire",
+                "WorkerProtocol", "CLinux", "TestSupport", "SluiceWorker",
             ]),
         tests("JournalTests", ["Journal", "TestSupport"]),
         tests("WireTests", ["Wire", "CLinux", "TestSupport"]),

@@ -105,7 +105,7 @@ extension Engine {
                     "stage-resumed",
                     [
                         "stage": .string(stage.name), "reason": .string(reason),
-                        "seconds": .double(Double(nanoseconds) / 1e9),
+                        "heldSeconds": .double(Double(nanoseconds) / 1e9),
                     ])
             }
         }

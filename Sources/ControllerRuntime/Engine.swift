@@ -59,7 +59,7 @@ final class Engine {
     let source: any FrameSource
     let information: SourceInformation
     let mailbox: EngineMailbox
-    let journal: any JournalSink
+    var journal: JournalBacklog
     let committer: any CommitQueue
     let system: any EngineSystem
     let runId: String
@@ -120,7 +120,7 @@ final class Engine {
         self.configuration = configuration
         self.source = source
         self.mailbox = mailbox
-        self.journal = journal
+        self.journal = JournalBacklog(journal)
         self.committer = committer
         self.system = system
         self.runId = runId
@@ -218,6 +218,10 @@ final class Engine {
             }
         }
         next = min(next, watchHolds())
+        if let nextTryAt = journal.nextTryAt {
+            if now >= nextTryAt { journal.retry(at: now) }
+            next = min(next, journal.nextTryAt ?? .max)
+        }
         if now >= gathering.nextAt {
             beginGathering()
             next = min(next, gathering.nextAt)
@@ -320,15 +324,10 @@ final class Engine {
         }
     }
 
-    /// Records an event; a journal that can't be written is told once, in the summary.
+    /// Records an event; while the journal can't be written it waits.
     func record(_ name: String, _ context: KeyValuePairs<String, JournalValue>) {
-        do {
-            try journal.record(JournalEntry(name, context))
-        } catch {
-            journalProblem = journalProblem ?? "\(error)"
-        }
+        journal.record(
+            JournalEntry(name, context), at: now, wallTime: MonotonicClock.secondsSinceEpoch)
+        if let nextTryAt = journal.nextTryAt { wake(at: nextTryAt) }
     }
-
-    /// Why the journal could not be written; nil when it could.
-    var journalProblem: String?
 }

@@ -46,7 +46,9 @@ struct EngineLaunch: Sendable {
         var summary = try engine.run()
         committer.close()
         thread.join()
-        summary.problems = [committer.problem, engine.journalProblem].compactMap { $0 }
+        // The committer may have waited for room on the same disk.
+        engine.journal.retry(at: .max)
+        summary.problems = [committer.problem, engine.journal.problem].compactMap { $0 }
         return summary
     }
 

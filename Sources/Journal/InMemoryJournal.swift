@@ -22,7 +22,8 @@ public final class InMemoryJournal: JournalSink {
         try checkEventName(entry.name)
         return recorded.withLock { events in
             let event = JournalEvent(
-                timestamp: wholeMicroseconds(now()), seq: UInt64(events.count) + 1,
+                timestamp: wholeMicroseconds(entry.timestamp ?? now()),
+                seq: UInt64(events.count) + 1,
                 name: entry.name, context: entry.context)
             events.append(event)
             return event

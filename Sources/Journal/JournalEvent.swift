@@ -4,6 +4,8 @@ public struct JournalEntry: Sendable, Equatable, ExpressibleByStringLiteral {
     public var name: String
     /// The facts, in order.
     public var context: [JournalField]
+    /// When it happened, in seconds since the Unix epoch, where it is recorded later; nil: now.
+    public var timestamp: Double?
 
     /// An entry whose context is written as a literal: `.init("worker-gone", ["worker": 3])`.
     public init(_ name: String, _ context: KeyValuePairs<String, JournalValue> = [:]) {

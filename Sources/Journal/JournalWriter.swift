@@ -21,6 +21,8 @@ public final class JournalWriter: JournalSink {
         var file: JournalFile?
         var byteCount: Int
         var lastSeq: UInt64
+        /// Whether a line that was written in part could not be cut off yet.
+        var isTorn = false
     }
 
     /// The path of the file.
@@ -53,13 +55,15 @@ public final class JournalWriter: JournalSink {
     public var lastSeq: UInt64 { state.withLock { $0.lastSeq } }
 
     /// Writes what happened. When it throws nothing was recorded: a line that was written in part,
-    /// on a full disk, is cut off again, and its serial number goes to the next event.
+    /// on a full disk, is cut off again, at the latest before the next one, and its serial number
+    /// goes to the next event.
     @discardableResult
     public func record(_ entry: JournalEntry) throws(JournalError) -> JournalEvent {
         try checkEventName(entry.name)
         return try state.withLock { (state) throws(JournalError) -> JournalEvent in
             let event = JournalEvent(
-                timestamp: wholeMicroseconds(now()), seq: state.lastSeq + 1, name: entry.name,
+                timestamp: wholeMicroseconds(entry.timestamp ?? now()), seq: state.lastSeq + 1,
+                name: entry.name,
                 context: entry.context)
             let line = try event.line()
             try state.append(line, path: path, durability: durability)
@@ -83,17 +87,26 @@ extension JournalWriter.State {
         _ line: [UInt8], path: String, durability: JournalDurability
     ) throws(JournalError) {
         guard let file = file.take() else { throw .closed(path: path) }
+        let problem: JournalError?
         do {
+            if isTorn { try file.cut(to: byteCount) }
+            isTorn = true
             try file.append(line)
             if durability == .eachEvent { try file.sync() }
+            isTorn = false
+            byteCount += line.count
+            problem = nil
         } catch {
-            // If this fails too the journal stays closed: the next opening cuts the torn line.
-            try file.cut(to: byteCount)
-            self.file = consume file
-            throw error
+            problem = error
+            do {
+                if isTorn { try file.cut(to: byteCount) }
+                isTorn = false
+            } catch {
+                // It is tried again before the next line; the next opening would do it, too.
+            }
         }
-        byteCount += line.count
         self.file = consume file
+        if let problem { throw problem }
     }
 }
 

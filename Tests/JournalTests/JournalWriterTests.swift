@@ -117,6 +117,15 @@ struct JournalWriterTests {
         #expect(journal.lastSeq == 0)
     }
 
+    @Test func `an event that is recorded late has its own time`() throws {
+        let journal = try JournalWriter(path: path, now: { 5 })
+        var entry = JournalEntry("a")
+        entry.timestamp = 2.5
+        try journal.record(entry)
+        try journal.record("b")
+        #expect(try JournalReader.events(path: path).map(\.timestamp) == [2.5, 5])
+    }
+
     @Test func `many threads give whole lines and serial numbers without gaps`() throws {
         let journal = try JournalWriter(path: path)
         let failures = Mutex(0)
