@@ -39,8 +39,6 @@ struct CommitRequest: Sendable {
     var report: FrameReport?
     /// Outputs whose bytes are copied into the report; the entry holds them until the outcome.
     var outputs: [OutputBytes]
-    /// Whether the frame was held before: one of its files may have its name already.
-    var isRepeat = false
 }
 
 /// An output with where its bytes are.
@@ -216,7 +214,7 @@ private struct RecordFiles: ~Copyable {
             switch publish(file, request) {
             case nil: break
             case .place(let reason):
-                // What is staged stays: the second try writes it anew under the same names.
+                undo(request, namedCount: index)
                 return CommitOutcome(
                     place: request.place, fileCount: 0, failure: nil, held: reason)
             case .frame(let reason):
@@ -227,6 +225,13 @@ private struct RecordFiles: ~Copyable {
         }
         return CommitOutcome(
             place: request.place, fileCount: request.files.count, failure: nil)
+    }
+
+    /// Removes all files of a frame that is to come again. One that may have replaced another stays: it
+    /// is replaced by itself.
+    private func undo(_ request: CommitRequest, namedCount: Int) {
+        for file in request.files[..<namedCount] where !file.mayReplace { unlink(file.finalPath) }
+        for file in request.files[namedCount...] { unlink(file.stagedPath) }
     }
 
     private func report(_ request: CommitRequest, _ outcome: CommitOutcome) {
@@ -265,10 +270,6 @@ private struct RecordFiles: ~Copyable {
         flush()
         let owner = ledger.path.flatMap { Self.owner(of: file.finalPath, ledgerPath: $0) }
         if let owner {
-            if request.isRepeat, owner == key {
-                unlink(file.stagedPath)
-                return nil
-            }
             return .frame(
                 "\(file.finalPath) is already the output of frame \(owner) of this run, so frame "
                     + "\(key) (unique id \(uniqueId)) can't have that name; make the name format "

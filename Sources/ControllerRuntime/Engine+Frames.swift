@@ -314,7 +314,7 @@ extension Engine {
                 CommitRequest(
                     place: place, key: entries[place].key, stage: stage.name,
                     uniqueId: result.uniqueId, files: result.files, report: report,
-                    outputs: outputs, isRepeat: entries[place].wasHeld)))
+                    outputs: outputs)))
     }
 
     /// Takes what the committer has done.

@@ -12,10 +12,10 @@ extension Engine {
         entries[place].resultPayload = nil
         entries[place].worker = Entry.noWorker
         if let result = entries[place].result {
-            // It was counted when its result came; its files stay known, to be removed if it is
-            // dropped: a second try writes them anew under the same names.
+            // It was counted when its result came; the committer has removed its files.
             stage.bytesIn -= result.bytesIn
             stage.bytesOut -= result.bytesOut
+            entries[place].result = nil
         }
         guard ending?.isImmediate != true, state == .running || state == .draining else {
             return close(place, .dropped, reason: dropReason)

@@ -273,6 +273,10 @@ extension Engine {
         if let cause, state == .starting { failStart(worker, cause: cause) }
         takeBackFrames(of: worker, charged: charged, cause: cause ?? "it has ended")
         worker.fruitlessLives = worker.finishedFrames > 0 ? 0 : worker.fruitlessLives + 1
+        if stage.hold.isHeld {
+            // Nobody finishes frames there: how long that may last is the matter of stallTimeLimit.
+            worker.fruitlessLives = min(worker.fruitlessLives, Self.maximumFruitlessLives - 1)
+        }
         if state == .running || state == .draining { replace(worker, cause: cause ?? "it left") }
         nextHousekeeping = 0
     }

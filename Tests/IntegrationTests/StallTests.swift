@@ -38,6 +38,18 @@ struct StallTests {
         return ""
     }
 
+    /// Kills all workers and waits until others have started in their places.
+    private func replaceWorkers() async throws {
+        let answer = try await CommandRun.sluice(["status", "run", "--format", "json"], in: folder)
+        let status = try JSONDecoder().decode(RunStatus.self, from: Data(answer.output.utf8))
+        for worker in status.workers { #expect(kill(worker.processId, SIGKILL) == 0) }
+        for _ in 0..<10_000 {
+            let text = (try? folder.text(of: "run/journal.jsonl")) ?? ""
+            if text.split(separator: "\"worker-start\"").count > 2 * status.workers.count { return }
+        }
+        Issue.record("no worker was replaced")
+    }
+
     /// Reads the journal until an event of that name is in it.
     private func waitFor(_ name: String) throws {
         for _ in 0..<10_000_000 {
@@ -96,11 +108,15 @@ struct StallTests {
 
     @Test(
         "a full disk holds the run until there is room, and costs no frame",
-        .enabled(if: SmallDisk.isPermitted, SmallDisk.hint))
-    func fullDisk() async throws {
+        .enabled(if: SmallDisk.isPermitted, SmallDisk.hint),
+        arguments: [
+            [], ["--policy", "hash", "--durability", "file"],
+            ["--policy", "round-robin", "--plane", "inline"],
+        ])
+    func fullDisk(options: [String]) async throws {
         let disk = try SmallDisk(at: folder.file("out"), megabytes: 4)
         try disk.fill(leaving: 700_000)
-        let run = try start(Self.fast)
+        let run = try start(Self.fast, options: options)
         let status = try await waitUntilHeld()
         #expect(status.contains("stage main is held"), "\(status)")
         #expect(status.contains("No space left on device"), "\(status)")
@@ -144,6 +160,8 @@ struct StallTests {
         #expect(rename(folder.file("out"), folder.file("away")) == 0)
         let status = try await waitUntilHeld()
         #expect(status.contains("No such file or directory"), "\(status)")
+        // Workers that take the place of lost ones don't make it either.
+        try await replaceWorkers()
         #expect(try !folder.files().contains("out"))
         #expect(rename(folder.file("away"), folder.file("out")) == 0)
         try await expectWhole(run.end(), Self.paced, mayRepeat: true)
@@ -196,6 +214,36 @@ struct StallTests {
         #expect(summary.end == .stopped)
         #expect(summary.dropped["stopped"] ?? 0 > 0)
         withExtendedLifetime(disk) {}
+    }
+
+    // MARK: Stages before it
+
+    @Test(
+        "the stages before one that is held, and the source, only wait",
+        .enabled(if: SmallDisk.isPermitted, SmallDisk.hint))
+    func backPressure() async throws {
+        let disk = try SmallDisk(at: folder.file("out"), megabytes: 16)
+        try disk.fill(leaving: 100_000)
+        let controller = try Controller(
+            RunConfiguration(stages: [
+                Scenario.stage(named: "pass", workers: 2, Scenario.processor("PassThrough")),
+                Scenario.stage(
+                    named: "save", from: "pass",
+                    Scenario.processor("AdOutputFileProcessor", ["outputDirectory": disk.path])),
+            ]), source: CountingSource(count: 2000))
+        async let run = controller.run()
+        try await controller.waitUntilStarted()
+        var status = await controller.status()
+        while status?.stages.last?.held == nil { status = await controller.status() }
+        let held = try #require(status)
+        #expect(held.stages[0].held == nil)
+        #expect(held.ledger.accepted < 2000)
+        try disk.clear()
+        let summary = try await run
+        expectBalance(summary, accepted: 2000)
+        #expect(summary.processed == 2000, "\(summary.failures)")
+        #expect(summary.stages.map(\.files) == [0, 2000])
+        #expect(try disk.files().count == 2000)
     }
 
     // MARK: Names
