@@ -105,6 +105,8 @@ int cl_rename_no_replace_at(int directory, const char *from, const char *to) {
     return unlinkat(directory, from, 0);
 }
 
+int cl_sync_file_system(int descriptor) { return syncfs(descriptor); }
+
 int cl_open_at(int directory, const char *name, int flags, unsigned mode) {
     return openat(directory, name, flags | O_CLOEXEC, (mode_t)mode);
 }

@@ -1,10 +1,6 @@
-internal import CLinux
-internal import Glibc
-internal import Journal
 internal import NDArrays
 internal import Pipes
 internal import Synchronization
-internal import Wire
 internal import WorkerProtocol
 
 /// Work for the thread that touches the disk.
@@ -13,8 +9,13 @@ enum CommitJob: Sendable {
     case commit(CommitRequest)
     /// Remove staged files of a frame that did not go through.
     case discard(files: [StagedFile])
-    /// Write a record into the ledger.
+    /// Write into the ledger that frames were closed, and the highest frame id that was accepted. Parents
+    /// come before what came out of them, in one job or in earlier ones.
+    case closings([Closing], highestFrameId: UInt64)
+    /// Write a record into the ledger, before the closings that come after it.
     case record(LedgerRecord)
+    /// Write the accounts at the end of the ledger.
+    case end([LedgerAccount])
     /// Append a line to the statistics.
     case statistics(RunStatisticsRecord)
     /// Append what a worker printed to the log.
@@ -27,12 +28,8 @@ enum CommitJob: Sendable {
 struct CommitRequest: Sendable {
     /// The entry's place in the table.
     var place: Int
-    /// Which frame.
-    var key: FrameKey
-    /// Name of its stage.
-    var stage: String
-    /// The source's own id.
-    var uniqueId: UInt64
+    /// What the ledger says of the frame when its files have their names.
+    var closing: Closing
     /// The staged files.
     var files: [StagedFile]
     /// What to tell the embedding program; nil when there is none.
@@ -53,24 +50,68 @@ struct OutputBytes: @unchecked Sendable {
 struct CommitOutcome: Sendable {
     /// The entry's place in the table.
     var place: Int
-    /// Files that have their final names.
-    var fileCount: Int
+    /// Files that have their final names: all of them or none.
+    var fileCount = 0
     /// Why the frame failed; nil when all files are there.
     var failure: String?
-    /// Why the place of the files can't take them now, so that the frame is to come again; nil when
-    /// it could.
+    /// Why the place can't take files now, though it may later; the frame is as if it had not been
+    /// processed.
     var held: String?
+}
+
+/// What the committer's thread has to know.
+struct CommitterLaunch: Sendable {
+    /// Name of the run.
+    var runId: String
+    /// Where records go; nil where the run leaves nothing behind.
+    var paths: RecordPaths?
+    /// The first record of a new ledger; nil when the ledger is there.
+    var newRun: LedgerRun?
+    /// Directories in which the lives before have staged files.
+    var directories: [String] = []
+    /// What is brought to the disk, and when.
+    var durability = Durability.none
+    /// Whether a name that is taken by a file with the very same bytes counts as written.
+    var acceptsIdenticalOutputs = false
+    /// How long the ledger may be without room before the run ends; nil: for ever.
+    var stallTimeLimit: Duration?
+    /// Who is told of frames.
+    var frameHandler: (@Sendable (FrameReport) -> Void)?
+}
+
+/// Where a run's records go.
+struct RecordPaths: Sendable {
+    var ledger: String
+    var statistics: String
+    var log: String
 }
 
 /// Gives files their final names and writes ledger and statistics, on a thread of its own, so that
 /// no rename and no full disk holds up the dispatch.
+///
+/// While the ledger can't be written nothing is committed, and nothing is lost: the thread tries again
+/// until there is room. See `problem`.
 final class Committer: Sendable {
+    /// Closings that wait to be written at which the engine stops to hand out frames: they take 6 MB.
+    private static let maximumClosingCount = 16 * ClosingBatch.maximumCount
+    /// Time between two tries to write the ledger: the first, doubled up to the longest.
+    private static let firstPauseMilliseconds: Int32 = 100
+    private static let longestPauseMilliseconds: Int32 = 1000
+    /// How long a run that ends at once waits for room in the ledger.
+    private static let closingTimeLimit: UInt64 = 5_000_000_000
+
     private struct State {
         var jobs: [CommitJob] = []
         var outcomes: [CommitOutcome] = []
+        var waitingClosingCount = 0
         var isClosed = false
+        /// Whether the run ends at once, and so waits for nothing long.
+        var isHasty = false
         var sleeps = false
         var problem: String?
+        /// Why the ledger can't be written now.
+        var stall: String?
+        var hasGivenUp = false
     }
 
     private let state = Mutex(State())
@@ -86,8 +127,13 @@ final class Committer: Sendable {
     /// Hands jobs over and empties `jobs`.
     func submit(_ jobs: inout [CommitJob]) {
         guard !jobs.isEmpty else { return }
+        var closingCount = 0
+        for job in jobs {
+            if case .closings(let closings, _) = job { closingCount += closings.count }
+        }
         let wake = state.withLock { state in
             if state.jobs.isEmpty { swap(&state.jobs, &jobs) } else { state.jobs += jobs }
+            state.waitingClosingCount += closingCount
             defer { state.sleeps = false }
             return state.sleeps
         }
@@ -104,8 +150,23 @@ final class Committer: Sendable {
         }
     }
 
-    /// Why ledger or statistics could not be written; nil when they could.
-    var problem: String? { state.withLock { $0.problem } }
+    /// Whether so many closings wait to be written that no more frames should be handed out; the engine is
+    /// woken when that ends.
+    var isBehind: Bool {
+        state.withLock { $0.waitingClosingCount > Self.maximumClosingCount }
+    }
+
+    /// Why the ledger can't be written now, or what of the records was lost; nil when all is well.
+    var problem: String? { state.withLock { $0.stall ?? $0.problem } }
+
+    /// Why the ledger could not be written for so long that the run has to end; nil when it could.
+    var surrender: String? { state.withLock { $0.hasGivenUp ? $0.problem : nil } }
+
+    /// The run ends at once: a ledger without room is not waited for much longer.
+    func hasten() {
+        state.withLock { $0.isHasty = true }
+        flag.signal()
+    }
 
     /// Ends the thread after the jobs that wait.
     func close() {
@@ -113,10 +174,9 @@ final class Committer: Sendable {
         flag.signal()
     }
 
-    /// The body of the thread: carries jobs out until `close`. The files are nil where the run
-    /// leaves nothing behind.
-    func run(runId: String, paths: RecordPaths?, frameHandler: (@Sendable (FrameReport) -> Void)?) {
-        var files = RecordFiles(runId: runId, paths: paths, frameHandler: frameHandler)
+    /// The body of the thread: carries jobs out until `close`.
+    func run(_ launch: CommitterLaunch) {
+        var files = CommitFiles(launch) { self.waitForRoom($0, launch.stallTimeLimit) }
         while true {
             let (jobs, isClosed) = state.withLock { state in
                 defer { state.jobs = [] }
@@ -129,237 +189,58 @@ final class Committer: Sendable {
                 continue
             }
             let outcomes = files.carryOut(jobs)
-            state.withLock { state in
+            let wake = state.withLock { state in
                 state.outcomes += outcomes
-                state.problem = state.problem ?? files.problem
+                note(&state, files.problem, hasGivenUp: files.hasGivenUp)
+                let wasBehind = state.waitingClosingCount > Self.maximumClosingCount
+                for case .closings(let closings, _) in jobs {
+                    state.waitingClosingCount -= closings.count
+                }
+                return wasBehind || files.hasGivenUp || !outcomes.isEmpty
             }
-            if !outcomes.isEmpty { wakeEngine() }
+            if wake { wakeEngine() }
         }
         files.flush()
         // Every worker was reaped before `close`: nobody needs what is still staged.
-        files.directories.removeLeftovers(ofRun: runId)
-        state.withLock { state in state.problem = state.problem ?? files.problem }
+        files.directories.removeLeftovers(ofRun: launch.runId)
+        state.withLock { note(&$0, files.problem, hasGivenUp: files.hasGivenUp) }
     }
-}
 
-/// Where a run's records go.
-struct RecordPaths: Sendable {
-    var ledger: String
-    var statistics: String
-    var log: String
-}
+    private func note(_ state: inout State, _ problem: String?, hasGivenUp: Bool) {
+        state.problem = state.problem ?? problem
+        state.hasGivenUp = hasGivenUp
+        state.stall = nil
+    }
 
-/// The files that the committer's thread writes.
-private struct RecordFiles: ~Copyable {
-    private let ledger: RecordFile
-    private let statistics: RecordFile
-    private let log: RecordFile
-    private let frameHandler: (@Sendable (FrameReport) -> Void)?
-    private var records = ByteWriter()
-    /// Where files were staged.
-    private(set) var directories = StagingDirectories()
-
-    init(
-        runId: String, paths: RecordPaths?, frameHandler: (@Sendable (FrameReport) -> Void)?
-    ) {
-        self.frameHandler = frameHandler
-        ledger = RecordFile(path: paths?.ledger)
-        statistics = RecordFile(path: paths?.statistics)
-        log = RecordFile(path: paths?.log)
-        if paths != nil {
-            LedgerRecord.magic.withUnsafeBytes { records.writeBytes($0) }
-            LedgerRecord.run(runId: runId).write(to: &records)
-            flush()
+    /// The ledger has no room: waits a while; false when it has lasted too long.
+    private func waitForRoom(_ stall: LedgerStall, _ limit: Duration?) -> Bool {
+        let isFirst = state.withLock { state in
+            defer { state.stall = stall.reason }
+            return state.stall == nil
         }
-    }
-
-    /// The first thing that went wrong with them.
-    var problem: String? { ledger.problem ?? statistics.problem ?? log.problem }
-
-    /// Intents of all commits first, then the renames, then what has finished: two writes a batch.
-    mutating func carryOut(_ jobs: [CommitJob]) -> [CommitOutcome] {
-        for job in jobs {
-            guard case .commit(let request) = job else { continue }
-            for file in request.files {
-                LedgerRecord.intent(key: request.key, stage: request.stage, file: file)
-                    .write(to: &records)
-            }
-        }
-        flush()
-        var outcomes: [CommitOutcome] = []
-        for job in jobs {
-            switch job {
-            case .commit(let request):
-                let outcome = commit(request)
-                report(request, outcome)
-                outcomes.append(outcome)
-            case .discard(let files):
-                for file in files {
-                    directories.add(directoryOf: file.stagedPath)
-                    unlink(file.stagedPath)
-                }
-            case .record(let record): record.write(to: &records)
-            case .statistics(let record): append(record)
-            case .log(let line): append(line)
-            case .report(let report): frameHandler?(report)
-            }
-        }
-        flush()
-        return outcomes
-    }
-
-    private mutating func commit(_ request: CommitRequest) -> CommitOutcome {
-        for (index, file) in request.files.enumerated() {
-            directories.add(directoryOf: file.stagedPath)
-            switch publish(file, request) {
-            case nil: break
-            case .place(let reason):
-                undo(request, namedCount: index)
-                return CommitOutcome(
-                    place: request.place, fileCount: 0, failure: nil, held: reason)
-            case .frame(let reason):
-                for rest in request.files[index...] { unlink(rest.stagedPath) }
-                return CommitOutcome(place: request.place, fileCount: index, failure: reason)
-            }
-            LedgerRecord.finished(finalPath: file.finalPath).write(to: &records)
-        }
-        return CommitOutcome(
-            place: request.place, fileCount: request.files.count, failure: nil)
-    }
-
-    /// Removes all files of a frame that is to come again. One that may have replaced another stays: it
-    /// is replaced by itself.
-    private func undo(_ request: CommitRequest, namedCount: Int) {
-        for file in request.files[..<namedCount] where !file.mayReplace { unlink(file.finalPath) }
-        for file in request.files[namedCount...] { unlink(file.stagedPath) }
-    }
-
-    private func report(_ request: CommitRequest, _ outcome: CommitOutcome) {
-        guard let frameHandler, outcome.held == nil, var report = request.report else { return }
-        if let failure = outcome.failure {
-            report.outcome = .failed
-            report.reason = failure
-        } else {
-            report.outputs = request.outputs.map { $0.outputFrame() }
-        }
-        frameHandler(report)
-    }
-
-    /// Why a file has not got its name.
-    private enum Refusal {
-        /// Its folder can't take it now.
-        case place(String)
-        /// It can't have that name.
-        case frame(String)
-    }
-
-    /// Gives one file its name; nil, or why it could not be given.
-    private mutating func publish(_ file: StagedFile, _ request: CommitRequest) -> Refusal? {
-        let (key, uniqueId) = (request.key, request.uniqueId)
-        let result =
-            file.mayReplace
-            ? rename(file.stagedPath, file.finalPath)
-            : cl_rename_no_replace(file.stagedPath, file.finalPath)
-        if result == 0 { return nil }
-        let code = errno
-        guard code == EEXIST else {
-            let reason =
-                "\(file.finalPath) could not be given its name: \(SystemText.ofError(code))"
-            return Self.isOfPlace(code) ? .place(reason) : .frame(reason)
-        }
-        flush()
-        let owner = ledger.path.flatMap { Self.owner(of: file.finalPath, ledgerPath: $0) }
-        if let owner {
-            return .frame(
-                "\(file.finalPath) is already the output of frame \(owner) of this run, so frame "
-                    + "\(key) (unique id \(uniqueId)) can't have that name; make the name format "
-                    + "tell them apart, for example with {frameId}")
-        }
-        return .frame(
-            "\(file.finalPath) exists already and is not overwritten (frame \(key), unique id "
-                + "\(uniqueId)); choose another output directory or set overwrite=true")
-    }
-
-    /// Whether an errno of a rename speaks of the folder and the disk: full, over the quota,
-    /// read-only, locked, vanished, broken, or its server is away.
-    private static func isOfPlace(_ code: Int32) -> Bool {
-        switch code {
-        case ENOSPC, EDQUOT, EROFS, EACCES, EPERM, ENOENT, ENOTDIR, EIO, ESTALE, ENOTCONN, ENODEV,
-            ENXIO, ETIMEDOUT:
-            true
-        default: false
-        }
-    }
-
-    /// The frame of this run that a file belongs to: asked only when a name is taken.
-    private static func owner(of path: String, ledgerPath: String) -> FrameKey? {
-        guard let contents = try? LedgerContents(path: ledgerPath) else { return nil }
-        var intended: FrameKey?
-        for record in contents.records {
-            switch record {
-            case .intent(let key, _, let file) where file.finalPath == path && intended == nil:
-                intended = key
-            case .finished(path): return intended
-            default: break
-            }
-        }
-        return nil
-    }
-
-    private func append(_ record: RunStatisticsRecord) {
-        guard statistics.path != nil else { return }
+        if isFirst { wakeEngine() }
+        let isHasty = state.withLock { $0.isHasty || $0.isClosed }
+        let patience = isHasty ? Self.closingTimeLimit : limit?.nanoseconds ?? .max
+        let lasted = MonotonicClock.now() - stall.since
+        if lasted >= patience { return false }
+        let pause = Self.firstPauseMilliseconds << Int32(min(stall.tries, 4))
+        let left = Int32(clamping: (patience - lasted) / 1_000_000 + 1)
         do {
-            statistics.append(try record.jsonLine() + [UInt8(ascii: "\n")])
+            _ = try flag.wait(
+                timeoutMilliseconds: min(pause, Self.longestPauseMilliseconds, left))
         } catch {
-            statistics.fail("a record of statistics can't be written as JSON: \(error)")
+            // Trying again at once is all that is left to do when the kernel has no memory for a wait.
         }
-    }
-
-    /// Without a run directory people read the standard error of the program.
-    private func append(_ line: [UInt8]) {
-        if log.path != nil {
-            log.append(line)
-        } else {
-            _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
-        }
-    }
-
-    /// Writes the records gathered so far.
-    mutating func flush() {
-        guard !records.isEmpty else { return }
-        ledger.append(records.bytes)
-        records.removeAll()
+        return true
     }
 }
 
-/// A file of the run directory that only grows. After the first error it says so and stays as it is.
-private final class RecordFile {
-    let path: String?
-    private let descriptor: OwnedDescriptor
-    /// What went wrong first; nil when nothing did.
-    private(set) var problem: String?
-
-    /// Opens or makes the file; with nil nothing is written.
-    init(path: String?) {
-        self.path = path
-        let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC
-        let number = open(path ?? "/dev/null", flags, 0o644)
-        descriptor = OwnedDescriptor(owning: number)
-        if number < 0 { fail(SystemText.ofError(errno)) }
-    }
-
-    func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { append($0) } }
-
-    func append(_ bytes: UnsafeRawBufferPointer) {
-        guard path != nil, problem == nil else { return }
-        do throws(PipeError) {
-            try descriptor.writeAll(bytes)
-        } catch {
-            fail(SystemText.ofError(error.errorNumber))
-        }
-    }
-
-    func fail(_ reason: String) {
-        if problem == nil { problem = "\(path ?? "") could not be written: \(reason)" }
-    }
+/// A ledger that can't be written for a while.
+struct LedgerStall {
+    /// Monotonic nanoseconds of the first try.
+    var since: UInt64
+    /// Tries that failed.
+    var tries: Int
+    /// What the system said, with the path.
+    var reason: String
 }

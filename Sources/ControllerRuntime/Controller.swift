@@ -46,7 +46,7 @@ public final class Controller: Sendable {
             throw ControllerError(.state, "a controller does one run; make another for the next")
         }
         ProcessSignals.ignoreBrokenPipe()
-        let directory = try configuration.runDirectory.map { try RunDirectory(creating: $0) }
+        let directory = try openRunDirectory()
         do {
             return try await run(in: directory)
         } catch {
@@ -55,14 +55,29 @@ public final class Controller: Sendable {
         }
     }
 
+    private func openRunDirectory() throws(ControllerError) -> RunDirectory? {
+        guard let path = configuration.runDirectory else {
+            if !configuration.resumes { return nil }
+            throw ControllerError(
+                .configuration, "a run is taken up in its run directory: give its path")
+        }
+        return configuration.resumes
+            ? try RunDirectory(resuming: path) : try RunDirectory(creating: path)
+    }
+
     private func run(in directory: RunDirectory?) async throws -> RunSummary {
-        try directory?.write(configuration: configuration.configurationText)
+        var resumption: Resumption?
+        if let directory, configuration.resumes {
+            resumption = try RunRecovery(directory, configuration, source.information).recover()
+        } else {
+            try directory?.write(configuration: configuration.configurationText)
+        }
         let journal: any JournalSink =
             try directory.map { try JournalWriter(path: $0.path(of: .journal)) } ?? NoJournal()
         let server = try directory.map { try ControlServer(in: $0, handler: self) }
         let result: Result<RunSummary, any Error>
         do {
-            result = .success(try await runEngine(directory, journal))
+            result = .success(try await runEngine(directory, journal, resumption))
         } catch {
             result = .failure(error)
         }
@@ -78,7 +93,7 @@ public final class Controller: Sendable {
     }
 
     private func runEngine(
-        _ directory: RunDirectory?, _ journal: any JournalSink
+        _ directory: RunDirectory?, _ journal: any JournalSink, _ resumption: Resumption?
     ) async throws -> RunSummary {
         let paths = directory.map {
             RecordPaths(
@@ -88,7 +103,7 @@ public final class Controller: Sendable {
         let launch = EngineLaunch(
             configuration: configuration, source: source, mailbox: mailbox, journal: journal,
             runId: directory?.runId ?? EngineLaunch.makeRunId(), paths: paths,
-            frameHandler: frameHandler)
+            resumption: resumption, frameHandler: frameHandler)
         return try await withCheckedThrowingContinuation { continuation in
             do {
                 _ = try NamedThread(name: "engine", stackByteCount: 4 << 20) {

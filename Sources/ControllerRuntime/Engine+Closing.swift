@@ -9,17 +9,25 @@ extension Engine {
     /// Closes an entry with its outcome, frees what it held, and closes its source frame with the last
     /// of its entries. `isLeaf` is false when its outputs went on.
     func close(_ place: Int, _ fate: FrameFate, reason: String = "", isLeaf: Bool = true) {
+        if entries[place].isRepeated { return closeRepeated(place, fate, reason) }
         let stage = stages[entries[place].stage]
         let kind = fate == .dropped ? reason : ""
         stage.ledger.close(
             fate, reason: kind, nanoseconds: now &- min(now, entries[place].acceptedAt))
         if fate > .processed { tell(place, fate, reason, stage) }
         if stage.hold.isHeld { frameEnded(place, fate, stage) }
+        recordClosing(of: place, fate)
+        end(place, worst: isLeaf ? fate : .filtered)
+    }
+
+    /// Frees what an entry holds and its place, and closes its source frame with the last of its entries.
+    func end(_ place: Int, worst: FrameFate) {
+        let stage = stages[entries[place].stage]
         release(entries[place].bytes)
         for slot in entries[place].leasedSlots { stage.outputPool?.release(slot) }
         let root = entries[place].root
         entries.close(place)
-        if isLeaf { roots[root].worst = max(roots[root].worst, fate) }
+        roots[root].worst = max(roots[root].worst, worst)
         roots[root].openEntries -= 1
         guard roots[root].openEntries == 0 else { return }
         ledger.close(
@@ -33,11 +41,14 @@ extension Engine {
     private func tell(_ place: Int, _ fate: FrameFate, _ reason: String, _ stage: Stage) {
         let key = entries[place].key
         let frame = entries[place].frame
-        jobs.append(
-            .record(
-                .outcome(
-                    key: key, stage: stage.name, uniqueId: frame.uniqueId,
-                    fate: UInt8(fate.rawValue), reason: reason)))
+        if keepsLedger {
+            jobs.append(
+                .record(
+                    .reason(
+                        FrameReason(
+                            key: key, stage: UInt16(stage.index), uniqueId: frame.uniqueId,
+                            fate: fate, source: frame.sourceName, reason: reason))))
+        }
         record(
             fate == .dropped ? "frame-dropped" : "frame-failed",
             [

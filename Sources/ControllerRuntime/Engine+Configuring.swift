@@ -266,6 +266,7 @@ extension Engine {
     /// A change becomes valid: from here on every dispatch of the stage carries its version.
     func changeAccepted(_ change: ConfigureCommand, _ stage: Stage) {
         stage.accept(change)
+        if keepsLedger { jobs.append(.record(.change(stage: UInt16(stage.index), change))) }
         recordChange(change, "accepted", in: stage)
     }
 
@@ -273,6 +274,10 @@ extension Engine {
     /// anew. Those that a worker has are when they come back.
     func changeTakenBack(_ change: ConfigureCommand, _ stage: Stage, reason: String) {
         stage.takeBack(change)
+        if keepsLedger {
+            let version = change.version
+            jobs.append(.record(.changeTakenBack(stage: UInt16(stage.index), version: version)))
+        }
         recordChange(change, "taken-back", in: stage, reason: reason)
         for place in 0..<entries.count
         where entries[place].isOpen && entries[place].stage == stage.index

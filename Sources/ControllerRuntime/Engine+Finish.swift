@@ -17,8 +17,11 @@ extension Engine {
         for waiter in resetWaiters { waiter(.failure(over)) }
         endChanges()
         let summary = makeSummary()
-        jobs.append(.record(account("", summary.ledger)))
-        for stage in summary.stages { jobs.append(.record(account(stage.name, stage.ledger))) }
+        submitClosings()
+        jobs.append(
+            .end(
+                [account("", summary.ledger)]
+                    + summary.stages.map { account($0.name, $0.ledger) }))
         committer.submit(&jobs)
         record(
             "run-finish",
@@ -34,11 +37,11 @@ extension Engine {
         return summary
     }
 
-    private func account(_ stage: String, _ counts: LedgerCounts) -> LedgerRecord {
-        .account(
+    private func account(_ stage: String, _ counts: LedgerCounts) -> LedgerAccount {
+        LedgerAccount(
             stage: stage, accepted: counts.accepted, processed: counts.processed,
             filtered: counts.filtered, failed: counts.failed, quarantined: counts.quarantined,
-            dropped: counts.droppedTotal, inFlight: counts.inFlight)
+            dropped: counts.droppedTotal, inFlight: counts.inFlight, rejected: counts.rejected)
     }
 
     private func makeSummary() -> RunSummary {
@@ -56,13 +59,15 @@ extension Engine {
             accepted: counts.accepted, processed: counts.processed, filtered: counts.filtered,
             failed: counts.failed, quarantined: counts.quarantined, rejected: counts.rejected,
             dropped: counts.dropped, inFlight: counts.inFlight, elapsedSeconds: elapsed,
-            framesPerSecond: elapsed > 0 ? Double(ledger.closed) / elapsed : 0, bytesIn: bytesIn,
+            framesPerSecond: elapsed > 0 ? Double(closedInThisLife) / elapsed : 0, bytesIn: bytesIn,
             bytesOut: bytesOut, latency: LatencySummary(ledger.latency), stages: stageSummaries,
             workers: workerSummaries, failures: failures,
             certificate: Certificate(
                 balanced: isBalanced, runId: runId, statement: statement(counts, isBalanced),
                 files: files))
     }
+
+    private var closedInThisLife: UInt64 { ledger.closed - (resumption?.roots.closed ?? 0) }
 
     private func statement(_ counts: LedgerCounts, _ isBalanced: Bool) -> String {
         let sum =

@@ -42,13 +42,15 @@ extension Engine {
     private func accept(_ arrival: IntakeFrame) {
         if firstAcceptedAt == nil { firstAcceptedAt = arrival.acceptedAt }
         ledger.open()
+        highestFrameId = max(highestFrameId, arrival.frameId)
         let root = roots.open(frameId: arrival.frameId, acceptedAt: arrival.acceptedAt)
         roots[root].openEntries = firstStages.count
         var bytes = EntryBytes.none
         if let slot = arrival.slot {
             bytes = .slot(pool: 0, slot: slot, byteCount: Int(arrival.frame.byteCount))
         }
-        for (position, stage) in firstStages.enumerated() {
+        let wanted = wantedStages(of: arrival.frameId, root: root)
+        for (position, stage) in wanted.enumerated() {
             if position > 0 { retain(bytes) }
             let place = open(
                 key: FrameKey(frameId: arrival.frameId), stage: stages[stage], root: root,
@@ -63,12 +65,15 @@ extension Engine {
         }
     }
 
-    private func open(
+    /// Opens the entry of a frame in a stage. One that an earlier life has closed is in the account.
+    func open(
         key: FrameKey, stage: Stage, root: Int, frame: FrameDescriptor, bytes: EntryBytes,
         acceptedAt: UInt64
     ) -> Int {
-        stage.ledger.open()
+        let isRepeated = resumption?.isClosed(key, stage: stage.index) ?? false
+        if !isRepeated { stage.ledger.open() }
         let place = entries.open()
+        entries[place].isRepeated = isRepeated
         entries[place].key = key
         entries[place].stage = stage.index
         entries[place].root = root
@@ -134,7 +139,8 @@ extension Engine {
 
     /// Gives waiting frames to workers that have credit, in all stages.
     func dispatchAll() {
-        guard state == .running || state == .draining, ending?.isImmediate != true else { return }
+        guard state == .running || state == .draining, ending?.isImmediate != true, !isBehind
+        else { return }
         for stage in stages where stage.waitingCount > 0 { dispatch(stage) }
     }
 
@@ -179,6 +185,7 @@ extension Engine {
         let version = entries[place].configurationVersion ?? stage.version
         entries[place].configurationVersion = version
         entries[place].worker = Int32(worker.id)
+        entries[place].lastWorker = Int32(worker.id)
         stage.board.add(worker.placeInStage)
         let inline = inlineBytes(
             of: place, mapsPools: worker.capabilities.contains(.sharedPools))
@@ -244,11 +251,10 @@ extension Engine {
         worker.finishedFrames += 1
         switch result.outcome {
         case .processed, .filtered:
-            stage.bytesIn += result.bytesIn
-            stage.bytesOut += result.bytesOut
+            count(result.bytesIn, result.bytesOut, place, stage)
             finish(place, result, payload, stage)
         case .failed(let index, let reason):
-            stage.bytesIn += result.bytesIn
+            count(result.bytesIn, 0, place, stage)
             let name =
                 stage.configuration.processors[safely: Int(index)].map { $0.name + ": " } ?? ""
             close(place, .failed, reason: reason.hasPrefix(name) ? reason : name + reason)
@@ -257,6 +263,15 @@ extension Engine {
             takeReturned(place, reason: reason, from: worker)
         case .held(let reason): hold(place, reason: reason)
         }
+    }
+
+    /// Bytes of a frame that an earlier life has counted are not counted again.
+    private func count(_ bytesIn: UInt64, _ bytesOut: UInt64, _ place: Int, _ stage: Stage) {
+        guard !entries[place].isRepeated else { return }
+        stage.bytesIn += bytesIn
+        stage.bytesOut += bytesOut
+        entries[place].bytesIn = bytesIn
+        entries[place].bytesOut = bytesOut
     }
 
     /// Frees the leased slots that no output uses; returns what is wrong with the outputs, if anything.
@@ -294,6 +309,23 @@ extension Engine {
     private func finish(
         _ place: Int, _ result: FrameResult, _ payload: InlineBuffer?, _ stage: Stage
     ) {
+        entries[place].outputCount =
+            stage.consumers.isEmpty ? result.outputCount : UInt32(result.outputs.count)
+        guard
+            result.outputs.isEmpty || stage.consumers.isEmpty
+                || entries[place].key.child(result.outputs.count - 1) != nil
+        else {
+            jobs.append(.discard(files: result.files))
+            return close(
+                place, .failed,
+                reason: "it is too deep in the pipeline: more than \(FrameKey.maximumDepth) stages "
+                    + "behind each other")
+        }
+        if entries[place].isRepeated {
+            // Its files were committed before.
+            if !result.files.isEmpty { jobs.append(.discard(files: result.files)) }
+            return complete(place, result, payload, stage)
+        }
         let mustReport = deliversReports && stage.consumers.isEmpty
         guard !result.files.isEmpty || (mustReport && !result.outputs.isEmpty) else {
             return complete(place, result, payload, stage)
@@ -312,9 +344,8 @@ extension Engine {
         jobs.append(
             .commit(
                 CommitRequest(
-                    place: place, key: entries[place].key, stage: stage.name,
-                    uniqueId: result.uniqueId, files: result.files, report: report,
-                    outputs: outputs)))
+                    place: place, closing: commitClosing(place, result), files: result.files,
+                    report: report, outputs: outputs)))
     }
 
     /// Takes what the committer has done.
@@ -331,6 +362,7 @@ extension Engine {
             if let failure = outcome.failure {
                 close(outcome.place, .failed, reason: failure)
             } else if let result = entries[outcome.place].result {
+                entries[outcome.place].isRecorded = outcome.fileCount > 0
                 complete(outcome.place, result, entries[outcome.place].resultPayload, stage)
             }
         }
@@ -340,18 +372,13 @@ extension Engine {
     private func complete(
         _ place: Int, _ result: FrameResult, _ payload: InlineBuffer?, _ stage: Stage
     ) {
-        stage.outputCount += UInt64(result.outputCount)
-        if ending?.isImmediate != true {
-            for consumer in stage.consumers {
-                for (index, output) in result.outputs.enumerated() {
-                    guard let key = entries[place].key.child(index) else {
-                        return close(
-                            place, .failed,
-                            reason: "it is too deep in the pipeline: more than "
-                                + "\(FrameKey.maximumDepth) stages behind each other")
-                    }
-                    handOn(output, key: key, from: place, payload, to: stages[consumer])
-                }
+        if !entries[place].isRepeated { stage.outputCount += UInt64(entries[place].outputCount) }
+        for consumer in stage.consumers {
+            for (index, output) in result.outputs.enumerated() {
+                guard let key = entries[place].key.child(index),
+                    isWanted(key, stage: consumer, outputOf: place, index)
+                else { continue }
+                handOn(output, key: key, from: place, payload, to: stages[consumer])
             }
         }
         let fate: FrameFate = result.outcome == .filtered ? .filtered : .processed
@@ -359,11 +386,6 @@ extension Engine {
         let isReported = deliversReports && stage.consumers.isEmpty && result.outputs.isEmpty
         if isReported && result.files.isEmpty {
             jobs.append(.report(report(place, fate == .filtered ? .filtered : .processed)))
-        }
-        if !isLeaf && ending?.isImmediate == true {
-            // What came out of it goes nowhere.
-            let root = entries[place].root
-            roots[root].worst = max(roots[root].worst, .dropped)
         }
         close(place, fate, isLeaf: isLeaf)
     }

@@ -11,12 +11,11 @@ extension Engine {
         entries[place].leasedSlots = []
         entries[place].resultPayload = nil
         entries[place].worker = Entry.noWorker
-        if let result = entries[place].result {
-            // It was counted when its result came; the committer has removed its files.
-            stage.bytesIn -= result.bytesIn
-            stage.bytesOut -= result.bytesOut
-            entries[place].result = nil
-        }
+        // They were counted when its result came; the committer has removed its files.
+        stage.bytesIn -= entries[place].bytesIn
+        stage.bytesOut -= entries[place].bytesOut
+        (entries[place].bytesIn, entries[place].bytesOut) = (0, 0)
+        entries[place].result = nil
         guard ending?.isImmediate != true, state == .running || state == .draining else {
             return close(place, .dropped, reason: dropReason)
         }

@@ -18,6 +18,12 @@ extension Engine {
 
     /// Makes the stages and their workers from the configuration, and checks it.
     func makeStages() throws(ControllerError) {
+        guard configuration.stages.count <= LedgerRecord.maximumStageCount else {
+            throw ControllerError(
+                .configuration,
+                "\(configuration.stages.count) stages; \(LedgerRecord.maximumStageCount) are possible"
+            )
+        }
         guard !configuration.stages.isEmpty else {
             throw ControllerError(.configuration, "the run has no stage; name at least one")
         }

@@ -194,7 +194,7 @@ extension Engine {
         let counts = runCounts
         let remaining = information.frameCount.map { Double($0) - Double(ledger.closed) }
         return RunStatus(
-            runId: runId, state: state, reason: ending?.reason ?? "",
+            runId: runId, state: state, reason: ending?.reason ?? committer.problem ?? "",
             processId: Int32(ProcessIdentity.current),
             elapsedSeconds: Double(now - startedAt) / 1e9, frameCount: information.frameCount,
             ledger: counts, framesPerSecond: rates.framesPerSecond,

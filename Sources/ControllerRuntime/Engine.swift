@@ -86,6 +86,17 @@ final class Engine {
     var sourceIsRunning = false
     var commitsUnderWay = 0
     var jobs: [CommitJob] = []
+    /// Closings that the committer does not have yet, and when it gets them at the latest.
+    var closings: [Closing] = []
+    var closingsDueAt = UInt64.max
+    /// Whether no frames are handed out because the ledger can't be written fast enough.
+    var isBehind = false
+    /// The highest frame id that was accepted.
+    var highestFrameId: UInt64 = 0
+    /// Whether there is a ledger on disk.
+    let keepsLedger: Bool
+    /// What an earlier life of the run has left to do; nil in a first life, and when nothing is left.
+    var resumption: Resumption?
     var failures: [FrameFailure] = []
     /// Workers with bytes to be written at the end of the turn.
     var dirtyWorkers: [Int] = []
@@ -115,7 +126,7 @@ final class Engine {
     init(
         configuration: RunConfiguration, source: any FrameSource, mailbox: EngineMailbox,
         journal: any JournalSink, committer: any CommitQueue, system: any EngineSystem,
-        runId: String, deliversReports: Bool
+        runId: String, deliversReports: Bool, resumption: Resumption? = nil
     ) throws {
         self.configuration = configuration
         self.source = source
@@ -125,6 +136,8 @@ final class Engine {
         self.system = system
         self.runId = runId
         self.deliversReports = deliversReports
+        self.resumption = resumption
+        keepsLedger = configuration.runDirectory != nil
         information = source.information
         startedAt = system.now()
         now = startedAt
@@ -133,6 +146,7 @@ final class Engine {
         intake = try FrameIntake(freeSlots: [], maximumOpenCount: 0, wakeEngine: {})
         try makeStages()
         try makePools()
+        if let resumption { restore(resumption) }
     }
 
     // MARK: The loop
@@ -142,6 +156,7 @@ final class Engine {
     /// - Throws: `ControllerError` when the run could not be started, after everything was ended again.
     func run() throws -> RunSummary {
         record("run-define", definition)
+        if let resumption { tellResumption(resumption) }
         for worker in workers { spawn(worker) }
         while state != .finished { try turn() }
         if let startFailure {
@@ -156,7 +171,7 @@ final class Engine {
         let mayHaveMore = takeArrivals()
         dispatchAll()
         flushAll()
-        committer.submit(&jobs)
+        submitJobs()
         let timeout = mayHaveMore ? 0 : timeoutMilliseconds()
         try system.wait(timeoutMilliseconds: timeout, &events)
         now = system.now()
@@ -222,6 +237,9 @@ final class Engine {
             if now >= nextTryAt { journal.retry(at: now) }
             next = min(next, journal.nextTryAt ?? .max)
         }
+        if now >= closingsDueAt { submitClosings() }
+        next = min(next, closingsDueAt)
+        checkLedger()
         if now >= gathering.nextAt {
             beginGathering()
             next = min(next, gathering.nextAt)
@@ -280,7 +298,8 @@ final class Engine {
         sourceIsRunning = true
         let driver = SourceDriver(
             source: source, intake: intake, pool: sourcePool.map(SourceSlots.init),
-            slotByteCount: sourcePool?.slotByteCount ?? 0, rateLimit: configuration.rateLimit)
+            slotByteCount: sourcePool?.slotByteCount ?? 0, rateLimit: configuration.rateLimit,
+            closed: resumption?.closed ?? FrameIdRanges())
         do {
             try system.startSource(driver)
         } catch {
@@ -303,6 +322,7 @@ final class Engine {
             ["end": .string(end.rawValue), "reason": .string(reason), "now": .bool(isImmediate)])
         if isImmediate { endChanges() }
         intake.close(isImmediate: isImmediate)
+        if isImmediate { committer.hasten() }
         source.cancel()
         if !sourceIsRunning { sourceHasEnded = true }
     }

@@ -9,6 +9,8 @@ struct EngineLaunch: Sendable {
     var journal: any JournalSink
     var runId: String
     var paths: RecordPaths?
+    /// What earlier lives of the run have left; nil in the first.
+    var resumption: Resumption?
     var frameHandler: (@Sendable (FrameReport) -> Void)?
 
     /// A name for a run without a run directory.
@@ -31,10 +33,8 @@ struct EngineLaunch: Sendable {
     private func runWithCommitter() throws -> RunSummary {
         let flag = mailbox.flag
         let committer = try Committer(wakeEngine: { flag.signal() })
-        let (runId, paths, handler) = (runId, paths, frameHandler)
-        let thread = try NamedThread(name: "committer") {
-            committer.run(runId: runId, paths: paths, frameHandler: handler)
-        }
+        let launch = committerLaunch
+        let thread = try NamedThread(name: "committer") { committer.run(launch) }
         defer {
             committer.close()
             thread.join()
@@ -42,7 +42,7 @@ struct EngineLaunch: Sendable {
         let engine = try Engine(
             configuration: configuration, source: source, mailbox: mailbox, journal: journal,
             committer: committer, system: try ProcessSystem(flag: flag), runId: runId,
-            deliversReports: frameHandler != nil)
+            deliversReports: frameHandler != nil, resumption: resumption)
         var summary = try engine.run()
         committer.close()
         thread.join()
@@ -50,6 +50,16 @@ struct EngineLaunch: Sendable {
         engine.journal.retry(at: .max)
         summary.problems = [committer.problem, engine.journal.problem].compactMap { $0 }
         return summary
+    }
+
+    private var committerLaunch: CommitterLaunch {
+        CommitterLaunch(
+            runId: runId, paths: paths,
+            newRun: resumption == nil
+                ? LedgerRun(runId: runId, configuration, source.information) : nil,
+            directories: resumption?.directories ?? [], durability: configuration.durability,
+            acceptsIdenticalOutputs: configuration.acceptsIdenticalOutputs,
+            stallTimeLimit: configuration.stallTimeLimit, frameHandler: frameHandler)
     }
 
     private func refuse(_ request: EngineRequest) {

@@ -98,6 +98,27 @@ protocol CommitQueue: AnyObject {
 
     /// Takes what has been committed since the last call.
     func takeOutcomes() -> [CommitOutcome]
+
+    /// Whether so many closings wait to be written that no more frames should be handed out; the engine is
+    /// woken when that ends.
+    var isBehind: Bool { get }
+
+    /// Why the records can't be written now, or what of them was lost; nil when all is well.
+    var problem: String? { get }
+
+    /// Why the ledger could not be written for so long that the run has to end; nil when it could.
+    var surrender: String? { get }
+
+    /// The run ends at once: a ledger without room is not waited for much longer.
+    func hasten()
+}
+
+/// A committer that is never at a loss.
+extension CommitQueue {
+    var isBehind: Bool { false }
+    var problem: String? { nil }
+    var surrender: String? { nil }
+    func hasten() {}
 }
 
 extension Committer: CommitQueue {}

@@ -33,6 +33,16 @@ struct Entry {
     var configurationVersion: UInt64?
     /// The worker that has it, `noWorker` while it waits or is being committed.
     var worker = Entry.noWorker
+    /// The worker that had it last.
+    var lastWorker = Entry.noWorker
+    /// What its result says: bytes in and out, and how many outputs go on, or went where nobody follows.
+    var bytesIn: UInt64 = 0
+    var bytesOut: UInt64 = 0
+    var outputCount: UInt32 = 0
+    /// Whether the ledger has its closing: the committer writes that of a frame with files.
+    var isRecorded = false
+    /// Whether an earlier life of the run has closed it, and only what comes out of it is wanted again.
+    var isRepeated = false
     /// Output slots that the worker may fill.
     var leasedSlots: [UInt32] = []
     /// Whether it came back because the place of its files could not take them.
@@ -106,7 +116,7 @@ struct Root {
 }
 
 /// What became of a frame, from best to worst for the account of its source frame.
-enum FrameFate: Int, Comparable, Sendable {
+enum FrameFate: Int, Comparable, CaseIterable, Sendable {
     case filtered = 0
     case processed = 1
     case dropped = 2

@@ -29,6 +29,8 @@ final class FrameIntake: Sendable {
     private struct State {
         var ready: [IntakeFrame] = []
         var freeSlots: [UInt32]
+        /// Frames of the source so far, those passed over included: the id of the last one.
+        var position: UInt64 = 0
         /// Frames announced, and frames whose entries were closed.
         var accepted: UInt64 = 0
         var closed: UInt64 = 0
@@ -72,7 +74,16 @@ final class FrameIntake: Sendable {
             if state.isClosed { return .some(nil) }
             guard state.accepted - state.closed < maximumOpenCount else { return nil }
             state.accepted += 1
-            return .some(state.accepted)
+            state.position += 1
+            return .some(state.position)
+        }
+    }
+
+    /// Passes a frame over that an earlier life of the run has closed; false when no more are wanted.
+    func pass() -> Bool {
+        state.withLock { state in
+            state.position += 1
+            return !state.isClosed
         }
     }
 
@@ -150,6 +161,14 @@ final class FrameIntake: Sendable {
     }
 
     // MARK: The engine's side
+
+    /// So many frames were accepted and closed in earlier lives of the run.
+    func begin(closedCount: UInt64) {
+        state.withLock { state in
+            state.accepted = closedCount
+            state.closed = closedCount
+        }
+    }
 
     /// What the engine finds when it looks.
     struct Delivery {
@@ -232,11 +251,13 @@ struct SourceDriver: Sendable {
     let slotByteCount: Int
     /// Most frames per second; nil: no limit.
     let rateLimit: Double?
+    /// Frames that earlier lives of the run have closed: they are passed over.
+    var closed = FrameIdRanges()
 
     /// Takes frames until the source ends, fails or is told to end.
     func run() {
         let start = MonotonicClock.now()
-        var count: UInt64 = 0
+        var (count, position): (UInt64, UInt64) = (0, 0)
         do {
             while true {
                 if let rateLimit {
@@ -245,9 +266,13 @@ struct SourceDriver: Sendable {
                         break
                     }
                 }
-                guard let announcement = try source.next(), let frameId = intake.accept() else {
+                guard let announcement = try source.next() else { break }
+                position += 1
+                if closed.contains(position) {
+                    if intake.pass() { continue }
                     break
                 }
+                guard let frameId = intake.accept() else { break }
                 count += 1
                 intake.submit(prepare(announcement, frameId: frameId))
             }

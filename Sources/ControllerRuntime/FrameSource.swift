@@ -40,6 +40,9 @@ public struct SourceInformation: Sendable, Hashable {
     public var slotByteCount: Int
     /// Whether frames come at their own pace (a camera), so that waiting loses them.
     public var isLive: Bool
+    /// Tells sources apart: the same for the same frames in the same order. Nil: frames do not come a
+    /// second time, so a run over them can't be taken up again.
+    public var fingerprint: String?
 
     /// A source with these properties.
     public init(name: String, frameCount: Int?, slotByteCount: Int, isLive: Bool = false) {

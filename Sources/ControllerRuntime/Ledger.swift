@@ -13,6 +13,16 @@ struct Ledger {
     /// Time from acceptance to close, in nanoseconds.
     private(set) var latency = DurationHistogram()
 
+    /// Entries that earlier lives of the run have closed.
+    mutating func restore(_ counts: ReplayedCounts) {
+        accepted += counts.closed
+        processed += counts.processed
+        filtered += counts.filtered
+        failed += counts.failed
+        quarantined += counts.quarantined
+        dropped.merge(counts.dropped, uniquingKeysWith: +)
+    }
+
     /// An entry is opened.
     mutating func open() {
         accepted += 1

@@ -15,6 +15,13 @@ enum MonotonicClock {
         return overflow ? .max : sum
     }
 
+    /// Nanoseconds since the POSIX epoch.
+    static func nanosecondsSinceEpoch() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return UInt64(max(0, time.tv_sec)) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
     /// Seconds since the POSIX epoch, for records that people compare with other logs.
     static func secondsSinceEpoch() -> Double {
         var time = timespec()

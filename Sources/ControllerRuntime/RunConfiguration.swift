@@ -113,11 +113,18 @@ public struct RunConfiguration: Sendable, Hashable {
     public var statisticsPeriod: Duration
     /// Lowest level of the workers' log lines: `trace` … `critical`.
     public var logLevel: String
-    /// Longest time that a stage may be held because the place of its files can't take them; then the
-    /// run ends. Nil: for ever.
+    /// Longest time that a stage may be held because the place of its files can't take them, and that the
+    /// ledger may be without room; then the run ends. Nil: for ever.
     public var stallTimeLimit: Duration?
-    /// When output files are forced to the disk.
+    /// When output files and the ledger are forced to the disk.
     public var durability: Durability
+    /// Whether the run in `runDirectory` is taken up where its ledger ends, instead of a new one begun.
+    public var resumes = false
+    /// With `resumes`: frames that ended so are done again, besides dropped ones, which always are. Only
+    /// `failed`, `quarantined` and `dropped` can be.
+    public var reopenedOutcomes: Set<FrameReport.Outcome> = []
+    /// Whether a name that is taken by a file with the very same bytes counts as written.
+    public var acceptsIdenticalOutputs = false
 
     /// A run with the standard limits.
     public init(

@@ -53,6 +53,13 @@ extension RunDirectory {
         }
     }
 
+    /// Removes the summary of a run that goes on.
+    func removeSummary() throws(ControllerError) {
+        if unlinkat(descriptor.rawValue, File.summary.rawValue, 0) != 0, errno != ENOENT {
+            throw Self.failure("remove the summary of the run", path)
+        }
+    }
+
     private func replace(_ file: File, with bytes: [UInt8]) throws(ControllerError) {
         try AtomicFile.write(bytes, to: file.rawValue, in: descriptor, shownAs: path(of: file))
     }

@@ -36,6 +36,8 @@ package final class RunDirectory: Sendable {
     let descriptor: OwnedDescriptor
     private let lock: RunDirectoryLock
     private let wasCreated: Bool
+    /// Whether an earlier run is taken up in it.
+    private let isResumed: Bool
 
     /// Makes the folder with its parents, or takes one that is empty, and locks it.
     ///
@@ -53,6 +55,51 @@ package final class RunDirectory: Sendable {
         if isOurs { try Self.refuseUsed(path, descriptor: descriptor, isOurs: true) }
         try lock.write("\(getpid())\n\(runId)\n", path: path)
         self.path = path
+        isResumed = false
+    }
+
+    /// Takes the run up that is in the folder, and locks it.
+    ///
+    /// - Throws: `ControllerError(.runDirectory)` when it is in use or holds no run that can be taken up.
+    package init(resuming path: String) throws(ControllerError) {
+        let path = Self.withoutSlashAtEnd(path)
+        guard access(path, F_OK) == 0 else {
+            throw ControllerError(
+                .runDirectory, "there is no run directory \(path): nothing can be taken up")
+        }
+        descriptor = try Self.open(path)
+        guard Self.isRunDirectory(descriptor) else {
+            throw ControllerError(
+                .runDirectory, "\(path) is no run directory: nothing can be taken up")
+        }
+        lock = try RunDirectoryLock(taking: path, descriptor: descriptor)
+        runId = try Self.runId(ofLedgerIn: path)
+        if let other = RunDirectoryLock.runId(in: descriptor), other != runId {
+            throw ControllerError(
+                .runDirectory,
+                "\(path) holds the lock of run \(other) and the ledger of run \(runId): one of them "
+                    + "was copied there, and can't be taken up")
+        }
+        try lock.write("\(getpid())\n\(runId)\n", path: path)
+        self.path = path
+        wasCreated = false
+        isResumed = true
+    }
+
+    private static func runId(ofLedgerIn path: String) throws(ControllerError) -> String {
+        let ledger = Self.path(of: .ledger, in: path)
+        guard access(ledger, F_OK) == 0 else {
+            throw ControllerError(
+                .runDirectory, "\(path) has no ledger: the run in it can't be taken up")
+        }
+        var reader = try LedgerReader(path: ledger)
+        guard case .run(let run) = try reader.next() else {
+            throw ControllerError(
+                .runDirectory,
+                "the ledger in \(path) is empty, for the run was killed before it began: remove the "
+                    + "folder and run it anew")
+        }
+        return run.runId
     }
 
     /// Path of one of the run's files.
@@ -64,8 +111,9 @@ package final class RunDirectory: Sendable {
     }
 
     /// Removes what this run has made, for a run that failed before it accepted a frame: the same
-    /// folder can be given again. Nothing else in it is touched.
+    /// folder can be given again. Nothing else in it is touched, and nothing of a run that was taken up.
     package func discard() {
+        if isResumed { return }
         for file in File.allCases { unlinkat(descriptor.rawValue, file.rawValue, 0) }
         if wasCreated { rmdir(path) }
     }

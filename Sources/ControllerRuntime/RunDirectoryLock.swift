@@ -80,6 +80,18 @@ struct RunDirectoryLock: ~Copyable, Sendable {
         return Int32(String(decoding: line, as: UTF8.self))
     }
 
+    /// The name of the run that the lock file holds, nil when there is none.
+    static func runId(in descriptor: borrowing OwnedDescriptor) -> String? {
+        let name = RunDirectory.File.lock.rawValue
+        let number = cl_open_at(descriptor.rawValue, name, O_RDONLY, 0)
+        if number < 0 { return nil }
+        let file = OwnedDescriptor(owning: number)
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = pread(file.rawValue, &bytes, bytes.count, 0)
+        let lines = bytes.prefix(max(0, count)).split(separator: UInt8(ascii: "\n"))
+        return lines.count < 2 ? nil : String(decoding: lines[1], as: UTF8.self)
+    }
+
     private static var wholeFile: flock {
         flock(l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: 0, l_len: 0, l_pid: 0)
     }

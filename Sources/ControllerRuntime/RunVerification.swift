@@ -1,7 +1,4 @@
-internal import CLinux
-internal import Glibc
 internal import NDArrays
-internal import Pipes
 internal import WorkerProtocol
 
 /// What was found when a run was checked against its ledger.
@@ -27,126 +24,127 @@ package enum RunVerification {
     /// - Throws: `ControllerError` when there is no ledger or it is damaged.
     package static func verify(runDirectory: String) throws(ControllerError) -> VerificationReport {
         let path = RunDirectory.path(of: .ledger, in: runDirectory)
-        let contents = try LedgerContents(path: path)
-        var check = LedgerCheck()
-        for record in contents.records { check.take(record) }
-        if contents.tornByteCount > 0 {
-            check.problems.append(
-                "the ledger ends in the middle of a record (\(contents.tornByteCount) bytes): the run "
-                    + "did not end in order")
+        var files = FinishedFiles()
+        let (replay, end) = try LedgerReplay.read(path: path) { files.take($0) }
+        var problems = replay.problems.map { "the ledger contradicts itself: \($0)" }
+        if replay.accounts.isEmpty {
+            problems.append(interruption(replay, end))
+        } else {
+            problems += Self.problems(of: replay)
         }
-        return check.report()
+        let whole = files.check(&problems)
+        return VerificationReport(
+            runId: replay.run?.runId ?? "", wholeFiles: whole, problems: problems,
+            statement: replay.accounts.first { $0.stage.isEmpty }?.line ?? "no account")
+    }
+
+    /// What is said of a run that was killed.
+    private static func interruption(_ replay: LedgerReplay, _ end: LedgerEnd) -> String {
+        var details = ["\(replay.closed.count) frames are closed"]
+        if !replay.open.isEmpty { details.append("\(replay.open.count) half done") }
+        if !replay.intents.isEmpty {
+            details.append("the files of \(replay.intents.count) were being committed")
+        }
+        if end.tornByteCount > 0 {
+            details.append("\(end.tornByteCount) bytes of a record are not whole")
+        }
+        return "the run did not end in order (\(details.joined(separator: ", "))): take it up with "
+            + "--resume"
+    }
+
+    /// What is wrong with the accounts of a run that ended.
+    private static func problems(of replay: LedgerReplay) -> [String] {
+        var problems: [String] = []
+        for account in replay.accounts {
+            let name = account.stage.isEmpty ? "the run" : "stage \(account.stage)"
+            if !account.isBalanced {
+                problems.append("the account of \(name) does not balance: \(account.line)")
+            }
+            if account.inFlight > 0 {
+                problems.append("\(account.inFlight) frames of \(name) have no outcome")
+            }
+            if let counted = replay.account(ofStage: account.stage), counted != account {
+                problems.append(
+                    "the account of \(name) is not that of its frames: \(account.line), but "
+                        + "\(counted.line) in the ledger")
+            }
+        }
+        if !replay.accounts.contains(where: { $0.stage.isEmpty }) {
+            problems.append("the ledger has no account of the run")
+        }
+        for (id, _) in replay.intents.sorted(by: { $0.key.key < $1.key.key }) {
+            problems.append("the files of frame \(id.key) were announced and never finished")
+        }
+        for frameId in replay.open.keys.sorted() {
+            problems.append("frame \(frameId) is not closed")
+        }
+        return problems
     }
 }
 
-/// A frame in a stage.
-private struct StagedKey: Hashable {
-    var key: FrameKey
-    var stage: String
+extension LedgerReplay {
+    /// The account of the run (name empty) or of a stage, counted from the closings; nil for an unknown
+    /// stage.
+    func account(ofStage name: String) -> LedgerAccount? {
+        let counts: ReplayedCounts
+        if name.isEmpty {
+            counts = roots
+        } else {
+            guard let index = run?.stages.firstIndex(where: { $0.name == name }) else { return nil }
+            counts = stages[index]
+        }
+        return LedgerAccount(
+            stage: name, accepted: counts.closed, processed: counts.processed,
+            filtered: counts.filtered, failed: counts.failed, quarantined: counts.quarantined,
+            dropped: counts.dropped.values.reduce(0, &+), inFlight: 0,
+            rejected: name.isEmpty ? rejected : 0)
+    }
 }
 
-/// A frame that wanted a name for a file.
-private struct Intent {
-    var owner: StagedKey
-    var file: StagedFile
-}
+/// The files that frames left, from the records of a ledger.
+private struct FinishedFiles {
+    private struct Finished {
+        var frame: FrameKey
+        var file: StagedFile
+    }
 
-/// Goes through the records of a ledger.
-private struct LedgerCheck {
-    var runId = ""
-    /// By final name, in order: several frames may have wanted one.
-    var intents: [String: [Intent]] = [:]
-    /// Frames that failed after their intents were written, with their stages.
-    var failed: Set<StagedKey> = []
-    var finished: [String] = []
-    var problems: [String] = []
-    var account: String?
-    var unreadable = 0
+    private var announced: [EntryId: [StagedFile]] = [:]
+    /// By final name: a later frame may have replaced the file of an earlier one.
+    private var finished: [String: Finished] = [:]
+    private var unannounced: [FrameKey] = []
 
     mutating func take(_ record: LedgerRecord) {
         switch record {
-        case .run(let id): runId = id
-        case .intent(let key, let stage, let file):
-            intents[file.finalPath, default: []].append(
-                Intent(owner: StagedKey(key: key, stage: stage), file: file))
-        case .finished(let path): finished.append(path)
-        case .outcome(let key, let stage, _, _, _):
-            failed.insert(StagedKey(key: key, stage: stage))
-        case .account(
-            let stage, let accepted, let processed, let filtered, let failed, let quarantined,
-            let dropped, let inFlight):
-            var (sum, overflow) = (UInt64(0), false)
-            for count in [processed, filtered, failed, quarantined, dropped, inFlight] {
-                let next = sum.addingReportingOverflow(count)
-                (sum, overflow) = (next.partialValue, overflow || next.overflow)
-            }
-            let line =
-                "\(accepted) accepted = \(processed) processed + \(filtered) filtered + \(failed) "
-                + "failed + \(quarantined) quarantined + \(dropped) dropped + \(inFlight) in flight"
-            if stage.isEmpty { account = line }
-            let name = stage.isEmpty ? "the run" : "stage \(stage)"
-            if overflow || sum != accepted {
-                problems.append("the account of \(name) does not balance: \(line)")
-            }
-            if inFlight > 0 { problems.append("\(inFlight) frames of \(name) have no outcome") }
+        case .intent(let closing, let files): announced[closing.id] = files
+        case .undone(let key, let stage): announced[EntryId(key: key, stage: stage)] = nil
+        case .closings(let batch): for closing in batch.closings { take(closing) }
+        case .run, .resumed, .directory, .reason, .change, .changeTakenBack, .account: break
         }
     }
 
-    mutating func report() -> VerificationReport {
-        if account == nil {
-            problems.append("the ledger has no account: the run did not end in order")
+    private mutating func take(_ closing: Closing) {
+        let files = announced.isEmpty ? nil : announced.removeValue(forKey: closing.id)
+        guard closing.fileCount > 0 else { return }
+        guard let files else { return unannounced.append(closing.key) }
+        for file in files {
+            finished[file.finalPath] = Finished(frame: closing.key, file: file)
         }
+    }
+
+    /// The number of files that are there and whole; says what is wrong with the others.
+    func check(_ problems: inout [String]) -> Int {
         var whole = 0
-        for path in Set(finished).sorted() {
-            guard let intent = owner(of: path) else {
-                problems.append("\(path) was finished without an intent")
-                continue
-            }
-            if let problem = Self.check(path, intent.file) {
-                problems.append("\(path) (frame \(intent.owner.key)) \(problem)")
+        for key in unannounced {
+            problems.append("frame \(key) left files without an intent")
+        }
+        for path in finished.keys.sorted() {
+            guard let entry = finished[path] else { continue }
+            if let problem = FileCheck.problem(path, entry.file) {
+                problems.append("\(path) (frame \(entry.frame)) \(problem)")
             } else {
                 whole += 1
             }
         }
-        return VerificationReport(
-            runId: runId, wholeFiles: whole, problems: problems,
-            statement: account ?? "no account")
-    }
-
-    /// The frame that got a name: the first that wanted it and did not fail, or the last one where
-    /// names may be replaced. A frame of several files may fail after it got this one.
-    private func owner(of path: String) -> Intent? {
-        let all = intents[path] ?? []
-        let successful = all.filter { !failed.contains($0.owner) }
-        let candidates = successful.isEmpty ? all : successful
-        return candidates.last { $0.file.mayReplace } ?? candidates.first
-    }
-
-    /// What is wrong with a file; nil when nothing is.
-    private static func check(_ path: String, _ file: StagedFile) -> String? {
-        let number = open(path, O_RDONLY | O_CLOEXEC)
-        guard number >= 0 else {
-            return errno == ENOENT ? "is missing" : "can't be read: \(SystemText.ofError(errno))"
-        }
-        let descriptor = OwnedDescriptor(owning: number)
-        var checksum: UInt32 = 0
-        var byteCount: UInt64 = 0
-        let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
-        defer { chunk.deallocate() }
-        do throws(PipeError) {
-            while case .bytes(let count) = try descriptor.read(into: chunk) {
-                checksum = cl_crc32c(checksum, chunk.baseAddress, count)
-                byteCount += UInt64(count)
-            }
-        } catch {
-            return "can't be read: \(error)"
-        }
-        if byteCount != file.byteCount {
-            return "has \(byteCount) bytes, the ledger says \(file.byteCount)"
-        }
-        if let expected = file.checksum, expected != checksum {
-            return "has changed: its checksum is \(checksum), the ledger says \(expected)"
-        }
-        return nil
+        return whole
     }
 }

@@ -8,25 +8,91 @@ import WorkerProtocol
 
 /// One record of every kind, as `Tests/Fixtures/ledger/make_golden.py` writes them.
 let goldenRecords: [LedgerRecord] = [
-    .run(runId: "k3v9x2ab"),
+    goldenRun,
+    .resumed(
+        LedgerResumption(
+            life: 2, time: 1_795_235_200_123_456_789, tornByteCount: 17, reopened: [.dropped])),
+    .directory(path: "/data/out/"),
     .intent(
-        key: FrameKey(frameId: 17, branch: 1), stage: "save",
-        file: StagedFile(
-            stagedPath: "out/.17.k3v9x2ab", finalPath: "out/000017.tiff", byteCount: 2_097_282,
-            checksum: 0xDEAD_BEEF, mayReplace: false)),
-    .intent(
-        key: FrameKey(frameId: 18), stage: "säve",
-        file: StagedFile(
-            stagedPath: "out/.18", finalPath: "out/18", byteCount: 0, checksum: nil,
-            mayReplace: true)),
-    .finished(finalPath: "out/000017.tiff"),
-    .outcome(
-        key: FrameKey(frameId: 19), stage: "save", uniqueId: .max, fate: 3,
-        reason: "it is no TIFF"),
+        Closing(
+            key: FrameKey(frameId: 17, branch: 1), uniqueId: 1017, configurationVersion: 1,
+            bytesIn: 5, bytesOut: 6, worker: 3, outputCount: 1, fileCount: 2, stage: 1,
+            fate: .processed),
+        files: [
+            StagedFile(
+                stagedPath: "/data/out/.17.part", finalPath: "/data/out/17.tiff",
+                byteCount: 2_097_282, checksum: 0xDEAD_BEEF, mayReplace: false),
+            StagedFile(
+                stagedPath: "/data/out/.18.part", finalPath: "/data/out/18.tiff", byteCount: 0,
+                checksum: nil, mayReplace: true),
+        ]),
+    .closings(
+        ClosingBatch(
+            time: 1_795_235_200_200_000_000, highestFrameId: 300, rejected: 2,
+            closings: goldenClosings)),
+    .reason(
+        FrameReason(
+            key: FrameKey(frameId: 16), stage: 0, uniqueId: .max, fate: .failed,
+            source: "scan/16.tif", reason: "it is no TIFF")),
+    .change(
+        stage: 1,
+        ConfigureCommand(
+            version: 2, baseVersion: 1, phase: .prepare, processorIndex: 4,
+            changes: goldenChanges)),
+    .changeTakenBack(stage: 1, version: 2),
+    .undone(key: FrameKey(frameId: 17, branch: 1), stage: 1),
     .account(
-        stage: "", accepted: 21, processed: 1, filtered: 2, failed: 3, quarantined: 4, dropped: 5,
-        inFlight: 6),
+        LedgerAccount(
+            stage: "", accepted: 21, processed: 1, filtered: 2, failed: 3, quarantined: 4,
+            dropped: 5, inFlight: 6, rejected: 7)),
 ]
+
+private let goldenChanges: Structure = {
+    var changes = Structure()
+    changes["threshold"] = .scalar(.float64(2.5))
+    return changes
+}()
+
+private let goldenRun = LedgerRecord.run(
+    LedgerRun(
+        runId: "k3v9x2ab", source: "tiff:scan/*.tif", fingerprint: "f00d", frameCount: 200_000,
+        stages: [.init(name: "main", from: nil), .init(name: "säve", from: "main")]))
+
+private let goldenClosings: [Closing] = {
+    var first = Closing(
+        key: FrameKey(frameId: 17), uniqueId: 1017, configurationVersion: 1, bytesIn: 2_097_152,
+        bytesOut: 4_194_304, worker: 2, outputCount: 3, stage: 0, fate: .processed)
+    var second = first
+    second.key = FrameKey(frameId: 18)
+    second.uniqueId = 1018
+    first.fileCount = 0
+    let deep = FrameKey(frameId: 17, branch: 1025)
+    return [
+        first, second,
+        Closing(
+            key: FrameKey(frameId: 17, branch: 1), uniqueId: 1017, configurationVersion: 2,
+            worker: 5, attempt: 1, stage: 1, fate: .filtered),
+        Closing(
+            key: FrameKey(frameId: 16), uniqueId: .max, bytesIn: .max, stage: 0, fate: .failed),
+        Closing(
+            key: deep, configurationVersion: 300, worker: 4, attempt: 2, stage: 1, fate: .dropped),
+        Closing(
+            key: FrameKey(frameId: 18, branch: 1025), uniqueId: 1, configurationVersion: 300,
+            worker: 4, attempt: 2, fileCount: 1023, stage: 1, fate: .quarantined),
+    ]
+}()
+
+/// What a ledger file holds.
+struct LedgerContents {
+    var records: [LedgerRecord] = []
+    var tornByteCount: UInt64
+
+    init(path: String) throws(ControllerError) {
+        var reader = try LedgerReader(path: path)
+        while let record = try reader.next() { records.append(record) }
+        tornByteCount = reader.tornByteCount
+    }
+}
 
 /// The bytes of a ledger with these records.
 func ledgerBytes(_ records: [LedgerRecord]) -> [UInt8] {
@@ -78,7 +144,7 @@ struct LedgerFileTests {
             let whole = max(0, ends.filter { $0 <= length }.count - 1)
             #expect(contents.records == Array(goldenRecords[..<whole]), "\(length) bytes")
             let expected = length < ends[0] ? length : length - ends[whole]
-            #expect(contents.tornByteCount == expected, "\(length) bytes")
+            #expect(contents.tornByteCount == UInt64(expected), "\(length) bytes")
         }
     }
 
@@ -97,7 +163,7 @@ struct LedgerFileTests {
     @Test("with random damage never traps", arguments: [1, 2, 3] as [UInt64])
     func damage(seed: UInt64) throws {
         var random = SeededNumbers(seed: seed)
-        let bytes = ledgerBytes(goldenRecords + goldenRecords)
+        let bytes = ledgerBytes(goldenRecords + goldenRecords.dropFirst())
         for _ in 0..<400 {
             var damaged = bytes
             for _ in 0...Int.random(in: 0..<4, using: &random) {
@@ -115,13 +181,14 @@ struct LedgerFileTests {
 
     /// Damage is an error that says where, or a torn end; what is read before it is as it was.
     private func check(_ damaged: [UInt8], _ what: String) throws {
-        let original = goldenRecords + goldenRecords
+        let original = goldenRecords + goldenRecords.dropFirst()
         do throws(ControllerError) {
             let contents = try read(damaged)
             let isShorter = contents.records.count < original.count
             #expect(isShorter || contents.tornByteCount > 0, "\(what): taken as whole")
             #expect(
-                contents.records == Array(original[..<min(contents.records.count, 12)]), "\(what)")
+                contents.records == Array(original[..<min(contents.records.count, original.count)]),
+                "\(what)")
         } catch {
             #expect(error.code == .runDirectory)
             #expect(
@@ -132,32 +199,95 @@ struct LedgerFileTests {
 
     @Test("with a right checksum around wrong contents is refused with the place")
     func wrongContents() throws {
-        let cases: [[UInt8]] = [[], [0], [9], [3, 255, 255, 255, 255], [1, 0, 0, 0, 0, 7]]
+        let place = ledgerBytes([goldenRun]).count
+        let closings: [UInt8] = [10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        let cases: [[UInt8]] = [
+            [], [0], [1], [16], [8, 255, 255, 255, 255], [8, 0, 0, 0, 0, 7], closings + [1],
+            closings + [1, 0x80], closings + [1, 0x7E, 1, 0x80], closings + [0x81, 0x20],
+            closings + [255, 255, 255, 255, 255, 255, 255, 255, 255, 2],
+            closings + [1, 0x6F, 9, 0, 0],
+        ]
         for body in cases {
             var writer = ByteWriter()
-            LedgerRecord.magic.withUnsafeBytes { writer.writeBytes($0) }
+            ledgerBytes([goldenRun]).withUnsafeBytes { writer.writeBytes($0) }
             writer.writeUInt32(UInt32(body.count))
             writer.writeUInt32(checksum(body))
             body.withUnsafeBytes { writer.writeBytes($0) }
-            let error = try #require(throws: ControllerError.self) {
+            writer.writeUInt8(1)
+            let error = try #require(throws: ControllerError.self, "\(body)") {
                 try read(Array(writer.bytes))
             }
-            #expect(error.reason.contains("is damaged at byte 8"), "\(body): \(error.reason)")
+            #expect(
+                error.reason.contains("is damaged at byte \(place)"), "\(body): \(error.reason)")
         }
     }
 
     @Test("keeps a reason of any length, cut where it is too long to be read again")
     func longReason() throws {
-        let record = LedgerRecord.outcome(
-            key: FrameKey(frameId: 1), stage: "s", uniqueId: 1, fate: 3,
-            reason: String(repeating: "very long ", count: 60_000))
-        let contents = try read(ledgerBytes([record, .finished(finalPath: "x")]))
-        #expect(contents.records.count == 2)
-        guard case .outcome(_, _, _, _, let reason) = contents.records.first else {
-            Issue.record("no outcome")
+        let record = LedgerRecord.reason(
+            FrameReason(
+                key: FrameKey(frameId: 1), stage: 0, uniqueId: 1, fate: .failed, source: "",
+                reason: String(repeating: "very long ", count: 60_000)))
+        let contents = try read(ledgerBytes([goldenRun, record, .directory(path: "x/")]))
+        #expect(contents.records.count == 3)
+        guard case .reason(let reason) = contents.records[1] else {
+            Issue.record("no reason")
             return
         }
-        #expect(reason.hasPrefix("very long very long "))
+        #expect(reason.reason.hasPrefix("very long very long "))
+    }
+
+    @Test("that a machine left in part is cut behind its last whole record")
+    func lostPages() throws {
+        let whole = ledgerBytes(goldenRecords)
+        let last = whole.count - ledgerBytes(Array(goldenRecords.dropLast())).count
+        let zeros = [UInt8](repeating: 0, count: 100_000)
+        var cases = [(whole + zeros, goldenRecords.count, zeros.count)]
+        // The last record itself lost its end.
+        let halfway = whole.dropLast(9) + [UInt8](repeating: 0, count: 9)
+        cases.append((halfway + zeros, goldenRecords.count - 1, last + zeros.count))
+        var flipped = whole
+        flipped[whole.count - 1] ^= 1
+        cases.append((flipped, goldenRecords.count - 1, last))
+        for (bytes, count, torn) in cases {
+            let contents = try read(Array(bytes))
+            #expect(contents.records == Array(goldenRecords.prefix(count)))
+            #expect(contents.tornByteCount == UInt64(torn))
+        }
+        // With a record behind it that is whole it is damage.
+        #expect(throws: ControllerError.self) {
+            try read(flipped + ledgerBytes([.directory(path: "x/")]).dropFirst(8))
+        }
+    }
+
+    @Test("of the format before says so")
+    func earlierFormat() throws {
+        var writer = ByteWriter()
+        LedgerRecord.magic.withUnsafeBytes { writer.writeBytes($0) }
+        let body: [UInt8] = [1, 2, 0, 0, 0, 0x61, 0x62]
+        writer.writeUInt32(UInt32(body.count))
+        writer.writeUInt32(checksum(body))
+        body.withUnsafeBytes { writer.writeBytes($0) }
+        let error = #expect(throws: ControllerError.self) { try read(Array(writer.bytes)) }
+        #expect(error?.reason.contains("ledger format 1") == true)
+    }
+
+    @Test("takes few bytes for each frame of a steady stream, in order or not")
+    func compact() throws {
+        var random = SeededNumbers(seed: 7)
+        let closings = (1...4096).map { number in
+            Closing(
+                key: FrameKey(frameId: UInt64(number)), uniqueId: UInt64(number + 99),
+                configurationVersion: 1, bytesIn: 1 << 21, bytesOut: 1 << 21,
+                worker: .random(in: 0..<2, using: &random), outputCount: 1, stage: 0,
+                fate: .processed)
+        }
+        for closings in [closings, closings.shuffled(using: &random)] {
+            let batch = ClosingBatch(time: 1 << 60, highestFrameId: 4096, closings: closings)
+            let bytes = ledgerBytes([goldenRun, .closings(batch)])
+            #expect(bytes.count <= 6 * 4096)
+            #expect(try read(bytes).records.last == .closings(batch))
+        }
     }
 
     @Test("that is missing, or something else, is told so")

@@ -20,30 +20,45 @@ struct RunVerificationTests {
 
     private let pixels: [UInt8] = (0..<200).map { UInt8($0) }
 
-    private func intent(
-        _ name: String, frame: UInt64 = 1, bytes: [UInt8]? = nil, hasChecksum: Bool = true,
-        mayReplace: Bool = false
-    ) -> LedgerRecord {
+    private func staged(
+        _ name: String, _ bytes: [UInt8]? = nil, hasChecksum: Bool = true, mayReplace: Bool = false
+    ) -> StagedFile {
         let bytes = bytes ?? pixels
-        return .intent(
-            key: FrameKey(frameId: frame), stage: "save",
-            file: StagedFile(
-                stagedPath: "staged", finalPath: "\(folder.path)/\(name)",
-                byteCount: UInt64(bytes.count), checksum: hasChecksum ? checksum(bytes) : nil,
-                mayReplace: mayReplace))
+        return StagedFile(
+            stagedPath: "staged", finalPath: "\(folder.path)/\(name)",
+            byteCount: UInt64(bytes.count), checksum: hasChecksum ? checksum(bytes) : nil,
+            mayReplace: mayReplace)
     }
 
-    private func finished(_ name: String) -> LedgerRecord {
-        .finished(finalPath: "\(folder.path)/\(name)")
+    private func closing(
+        _ frame: UInt64, _ fate: FrameFate = .processed, files: UInt32 = 0
+    ) -> Closing {
+        Closing(
+            key: FrameKey(frameId: frame), fileCount: files, stage: 0, fate: fate)
     }
 
-    private func account(
-        _ stage: String = "", accepted: UInt64 = 1, processed: UInt64 = 1, failed: UInt64 = 0,
-        inFlight: UInt64 = 0
-    ) -> LedgerRecord {
-        .account(
-            stage: stage, accepted: accepted, processed: processed, filtered: 0, failed: failed,
-            quarantined: 0, dropped: 0, inFlight: inFlight)
+    private func intent(_ frame: UInt64, _ files: StagedFile...) -> LedgerRecord {
+        .intent(closing(frame, files: UInt32(files.count)), files: files)
+    }
+
+    private func closed(_ closings: Closing...) -> LedgerRecord {
+        .closings(ClosingBatch(time: 1, highestFrameId: 9, closings: closings))
+    }
+
+    private let run = LedgerRecord.run(
+        LedgerRun(
+            runId: "abc", source: "sim", fingerprint: "1", frameCount: nil,
+            stages: [.init(name: "save", from: nil)]))
+
+    private func accounts(
+        accepted: UInt64 = 1, processed: UInt64 = 1, failed: UInt64 = 0, inFlight: UInt64 = 0
+    ) -> [LedgerRecord] {
+        ["", "save"].map {
+            .account(
+                LedgerAccount(
+                    stage: $0, accepted: accepted, processed: processed, failed: failed,
+                    inFlight: inFlight))
+        }
     }
 
     private func verify(_ records: [LedgerRecord], cut: Int = 0) throws -> VerificationReport {
@@ -56,9 +71,8 @@ struct RunVerificationTests {
     @Test("finds nothing wrong with a good run")
     func good() throws {
         try folder.write(pixels, to: "a.tiff")
-        let report = try verify([
-            .run(runId: "abc"), intent("a.tiff"), finished("a.tiff"), account(), account("save"),
-        ])
+        let report = try verify(
+            [run, intent(1, staged("a.tiff")), closed(closing(1, files: 1))] + accounts())
         #expect(report.isClean, "\(report.problems)")
         #expect(report.runId == "abc")
         #expect(report.wholeFiles == 1)
@@ -72,12 +86,12 @@ struct RunVerificationTests {
         try folder.write(changed, to: "changed")
         try folder.write(Array(pixels.dropLast()), to: "shorter")
         try folder.write(pixels + [0], to: "longer")
-        let names = ["missing", "changed", "shorter", "longer"]
-        var records: [LedgerRecord] = []
-        for (index, name) in names.enumerated() {
-            records += [intent(name, frame: UInt64(index + 1)), finished(name)]
+        var records = [run]
+        for (index, name) in ["missing", "changed", "shorter", "longer"].enumerated() {
+            let frame = UInt64(index + 1)
+            records += [intent(frame, staged(name)), closed(closing(frame, files: 1))]
         }
-        let report = try verify(records + [account(accepted: 4, processed: 4)])
+        let report = try verify(records + accounts(accepted: 4, processed: 4))
         #expect(report.wholeFiles == 0)
         #expect(report.problems.count == 4)
         let expected = [
@@ -92,75 +106,76 @@ struct RunVerificationTests {
     @Test("checks the size alone where the worker gave no checksum")
     func withoutChecksum() throws {
         try folder.write(pixels.reversed(), to: "a")
-        let report = try verify([intent("a", hasChecksum: false), finished("a"), account()])
+        let report = try verify(
+            [run, intent(1, staged("a", hasChecksum: false)), closed(closing(1, files: 1))]
+                + accounts())
         #expect(report.isClean, "\(report.problems)")
     }
 
-    @Test("finds an account that does not balance, of the run or of a stage")
+    @Test("finds an account that does not balance, or is not that of the frames")
     func unbalanced() throws {
-        let report = try verify([
-            account(accepted: 3, processed: 1, failed: 1), account("save", inFlight: 1),
-        ])
+        let report = try verify(
+            [run, closed(closing(1), closing(2, .failed))]
+                + accounts(accepted: 3, processed: 1, failed: 1))
         #expect(report.problems.contains { $0.contains("the run does not balance") })
         #expect(report.problems.contains { $0.contains("stage save does not balance") })
-        #expect(report.problems.contains { $0.contains("1 frames of stage save have no outcome") })
+        let other = try verify([run, closed(closing(1))] + accounts(accepted: 2, processed: 2))
+        #expect(other.problems.contains { $0.contains("is not that of its frames") })
+        let open = try verify([run] + accounts(processed: 0, inFlight: 1))
+        #expect(open.problems.contains { $0.contains("1 frames of stage save have no outcome") })
     }
 
     @Test("survives an account whose numbers can't be added")
     func overflow() throws {
-        let report = try verify([account(accepted: 1, processed: .max, failed: 2)])
+        let report = try verify([run] + accounts(accepted: 1, processed: .max, failed: 2))
         #expect(report.problems.contains { $0.contains("does not balance") })
     }
 
-    @Test("says that a run without an end did not end in order")
+    @Test("says in one sentence that a run did not end in order, and how it goes on")
     func noEnd() throws {
         try folder.write(pixels, to: "a")
-        let torn = try verify([intent("a"), finished("a"), account()], cut: 3)
-        #expect(torn.wholeFiles == 1)
-        #expect(torn.problems.count == 2)
-        #expect(torn.problems.contains { $0.contains("in the middle of a record") })
-        #expect(torn.problems.contains { $0.contains("no account") })
+        let records = [
+            run, intent(1, staged("a")), closed(closing(1, files: 1)), intent(2, staged("b")),
+        ]
+        let report = try verify(records, cut: 3)
+        #expect(report.wholeFiles == 1)
+        #expect(report.problems.count == 1)
+        let sentence = try #require(report.problems.first)
+        #expect(sentence.contains("did not end in order"))
+        #expect(sentence.contains("--resume"))
+        #expect(sentence.contains("bytes of a record are not whole"))
+        #expect(try verify([run]).problems.count == 1)
         #expect(try verify([]).problems.count == 1)
     }
 
-    @Test("finds a file that was never announced")
-    func noIntent() throws {
-        let report = try verify([finished("a"), account()])
-        #expect(report.problems == ["\(folder.path)/a was finished without an intent"])
+    @Test("finds files without an intent, intents without an end, and frames that are not closed")
+    func halfDone() throws {
+        let report = try verify(
+            [run, closed(closing(1, files: 1)), intent(2, staged("b"))] + accounts())
+        #expect(report.problems.contains { $0.contains("frame 1 left files without an intent") })
+        #expect(report.problems.contains { $0.contains("frame 2 were announced and never") })
     }
 
     @Test("takes the frame that got the name, whoever else wanted it")
     func nameTaken() throws {
         try folder.write(pixels, to: "a")
-        let failure = LedgerRecord.outcome(
-            key: FrameKey(frameId: 2), stage: "save", uniqueId: 2, fate: 3, reason: "taken")
-        let report = try verify([
-            intent("a"), intent("a", frame: 2, bytes: [1, 2]), finished("a"), failure,
-            account(accepted: 2, processed: 1, failed: 1),
-        ])
-        #expect(report.isClean, "\(report.problems)")
-    }
-
-    @Test("takes the second frame where the first could not be given the name")
-    func firstFailed() throws {
-        try folder.write(pixels, to: "a")
-        let failure = LedgerRecord.outcome(
-            key: FrameKey(frameId: 1), stage: "save", uniqueId: 1, fate: 3, reason: "no folder")
-        let report = try verify([
-            intent("a", bytes: [1, 2]), failure, intent("a", frame: 2), finished("a"),
-            account(accepted: 2, processed: 1, failed: 1),
-        ])
+        let report = try verify(
+            [
+                run, intent(1, staged("a")), intent(2, staged("a", [1, 2])),
+                closed(closing(1, files: 1)), closed(closing(2, .failed)),
+            ] + accounts(accepted: 2, processed: 1, failed: 1))
         #expect(report.isClean, "\(report.problems)")
     }
 
     @Test("takes the last frame where names may be replaced")
     func replaced() throws {
         try folder.write(pixels, to: "a")
-        let report = try verify([
-            intent("a", bytes: [1, 2], mayReplace: true), finished("a"),
-            intent("a", frame: 2, mayReplace: true), finished("a"),
-            account(accepted: 2, processed: 2),
-        ])
+        let report = try verify(
+            [
+                run, intent(1, staged("a", [1, 2], mayReplace: true)),
+                closed(closing(1, files: 1)), intent(2, staged("a", mayReplace: true)),
+                closed(closing(2, files: 1)),
+            ] + accounts(accepted: 2, processed: 2))
         #expect(report.isClean, "\(report.problems)")
         #expect(report.wholeFiles == 1)
     }
@@ -171,7 +186,7 @@ struct RunVerificationTests {
             try RunVerification.verify(runDirectory: folder.path)
         }
         let path = RunDirectory.path(of: .ledger, in: folder.path)
-        var bytes = ledgerBytes([.run(runId: "abc"), account()])
+        var bytes = ledgerBytes([run] + accounts())
         bytes[20] ^= 1
         try folder.write(bytes, to: String(path.dropFirst(folder.path.count + 1)))
         let error = #expect(throws: ControllerError.self) {

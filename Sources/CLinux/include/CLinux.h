@@ -92,6 +92,9 @@ int cl_rename_no_replace(const char *from, const char *to);
 /// The same for two names in one open directory.
 int cl_rename_no_replace_at(int directory, const char *from, const char *to);
 
+/// Brings everything on the file system of a descriptor to the disk (man 2 syncfs).
+int cl_sync_file_system(int descriptor);
+
 /// openat(2) without variadic arguments; O_CLOEXEC is added.
 int cl_open_at(int directory, const char *name, int flags, unsigned mode);
 

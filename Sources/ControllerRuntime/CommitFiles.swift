@@ -1,0 +1,310 @@
+internal import CLinux
+internal import Glibc
+internal import Journal
+internal import NDArrays
+internal import Pipes
+internal import Wire
+internal import WorkerProtocol
+
+/// The files that the committer's thread writes.
+struct CommitFiles: ~Copyable {
+    private let ledger: RecordFile
+    private let statistics: RecordFile
+    private let log: RecordFile
+    private let launch: CommitterLaunch
+    /// Waits for room in the ledger; false when that has lasted too long.
+    private let waitForRoom: (LedgerStall) -> Bool
+    private var records = ByteWriter()
+    /// Closings of commits, written when all files of a batch have their names.
+    private var closings: [Closing] = []
+    private var highestFrameId: UInt64 = 0
+    /// Output directories in which names were given in this batch.
+    private var renamedIn = StagingDirectories()
+    private var crash = CrashPoint()
+    /// Where files were staged.
+    private(set) var directories = StagingDirectories()
+    /// Whether the ledger is given up: nothing more is committed.
+    private(set) var hasGivenUp = false
+
+    init(_ launch: CommitterLaunch, waitForRoom: @escaping (LedgerStall) -> Bool) {
+        self.launch = launch
+        self.waitForRoom = waitForRoom
+        ledger = RecordFile(path: launch.paths?.ledger)
+        statistics = RecordFile(path: launch.paths?.statistics, isText: true)
+        log = RecordFile(path: launch.paths?.log)
+        for directory in launch.directories { directories.add(directoryOf: directory) }
+        if launch.paths != nil, let run = launch.newRun {
+            LedgerRecord.magic.withUnsafeBytes { records.writeBytes($0) }
+            LedgerRecord.run(run).write(to: &records)
+            flush()
+        }
+    }
+
+    /// The first thing that went wrong with them for good.
+    var problem: String? { ledger.problem ?? statistics.problem ?? log.problem }
+
+    /// What is known goes into the ledger first, then the intents of all commits; then come the renames,
+    /// then the closings of what was committed: two writes a batch.
+    mutating func carryOut(_ jobs: [CommitJob]) -> [CommitOutcome] {
+        for job in jobs { record(job) }
+        var commitCount = 0
+        for case .commit(let request) in jobs where !request.files.isEmpty {
+            commitCount += 1
+            guard LedgerRecord.fitsIntent(request.files) else { continue }
+            LedgerRecord.intent(request.closing, files: request.files).write(to: &records)
+        }
+        flush()
+        if commitCount > 0 {
+            sync(launch.durability == .file)
+            crash.reach(.intent)
+        }
+        var outcomes: [CommitOutcome] = []
+        for job in jobs { carryOut(job, &outcomes) }
+        if !closings.isEmpty { endCommits() }
+        for case .end(let accounts) in jobs { end(accounts) }
+        return outcomes
+    }
+
+    /// The part of a job that comes before all intents.
+    private mutating func record(_ job: CommitJob) {
+        switch job {
+        case .commit(let request): note(directoriesOf: request.files)
+        case .discard(let files): note(directoriesOf: files)
+        case .record(let record): if launch.paths != nil { record.write(to: &records) }
+        case .closings(let closings, let highestFrameId):
+            self.highestFrameId = max(self.highestFrameId, highestFrameId)
+            if launch.paths != nil { write(closings) }
+        case .end, .statistics, .log, .report: break
+        }
+    }
+
+    private mutating func note(directoriesOf files: [StagedFile]) {
+        for file in files {
+            guard let new = directories.add(directoryOf: file.stagedPath) else { continue }
+            if launch.paths != nil { LedgerRecord.directory(path: new).write(to: &records) }
+        }
+    }
+
+    private mutating func write(_ closings: [Closing]) {
+        var rest = closings[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(ClosingBatch.maximumCount)
+            LedgerRecord.closings(
+                ClosingBatch(
+                    time: MonotonicClock.nanosecondsSinceEpoch(), highestFrameId: highestFrameId,
+                    closings: Array(part))
+            ).write(to: &records)
+            rest = rest.dropFirst(part.count)
+        }
+    }
+
+    private mutating func carryOut(_ job: CommitJob, _ outcomes: inout [CommitOutcome]) {
+        switch job {
+        case .commit(let request):
+            let outcome = commit(request)
+            report(request, outcome)
+            outcomes.append(outcome)
+        case .discard(let files): for file in files { unlink(file.stagedPath) }
+        case .statistics(let record): append(record)
+        case .log(let line): append(line)
+        case .report(let report): launch.frameHandler?(report)
+        case .record, .closings, .end: break
+        }
+    }
+
+    private mutating func endCommits() {
+        if launch.durability == .file { renamedIn.sync { ledger.note($0) } }
+        renamedIn = StagingDirectories()
+        if launch.paths != nil { write(closings) }
+        closings.removeAll(keepingCapacity: true)
+        flush()
+        sync(launch.durability == .file)
+        crash.reach(.closings)
+    }
+
+    private mutating func end(_ accounts: [LedgerAccount]) {
+        guard launch.paths != nil else { return }
+        if launch.durability == .run { directories.syncFileSystems { ledger.note($0) } }
+        for account in accounts { LedgerRecord.account(account).write(to: &records) }
+        flush()
+        sync(launch.durability != .none)
+    }
+
+    // MARK: Commits
+
+    private mutating func commit(_ request: CommitRequest) -> CommitOutcome {
+        var outcome = CommitOutcome(place: request.place)
+        guard !request.files.isEmpty else { return outcome }
+        guard !hasGivenUp else {
+            return fail(request, "its files could not be announced in the ledger")
+        }
+        guard LedgerRecord.fitsIntent(request.files) else {
+            return fail(request, "the names of its files are too long for the ledger")
+        }
+        var named: [StagedFile] = []
+        for (index, file) in request.files.enumerated() {
+            switch publish(file, request.closing) {
+            case .named: named.append(file)
+            case .wasThere: break
+            case .failed(let reason): return fail(request, reason, named)
+            case .held(let reason):
+                undo(request, named)
+                outcome.held = reason
+                return outcome
+            }
+            if index == 0 && request.files.count > 1 { crash.reach(.firstRename) }
+            if launch.durability == .file { renamedIn.add(directoryOf: file.finalPath) }
+        }
+        outcome.fileCount = request.files.count
+        closings.append(request.closing)
+        crash.reach(.renames)
+        return outcome
+    }
+
+    private func fail(
+        _ request: CommitRequest, _ reason: String, _ named: [StagedFile] = []
+    ) -> CommitOutcome {
+        undo(request, named)
+        return CommitOutcome(place: request.place, failure: reason)
+    }
+
+    /// A frame leaves all of its files or none; one that may have replaced another's stays.
+    private func undo(_ request: CommitRequest, _ named: [StagedFile]) {
+        for file in named where !file.mayReplace { unlink(file.finalPath) }
+        for file in request.files { unlink(file.stagedPath) }
+    }
+
+    private func report(_ request: CommitRequest, _ outcome: CommitOutcome) {
+        // Of a frame that failed the engine tells itself.
+        guard let frameHandler = launch.frameHandler, var report = request.report,
+            outcome.failure == nil, outcome.held == nil
+        else { return }
+        report.outputs = request.outputs.map { $0.outputFrame() }
+        frameHandler(report)
+    }
+
+    private enum Publication {
+        case named
+        /// The name was taken by a file with the very same bytes.
+        case wasThere
+        case failed(String)
+        case held(String)
+    }
+
+    /// Gives one file its name.
+    private func publish(_ file: StagedFile, _ closing: Closing) -> Publication {
+        let result =
+            file.mayReplace
+            ? rename(file.stagedPath, file.finalPath)
+            : cl_rename_no_replace(file.stagedPath, file.finalPath)
+        if result == 0 { return .named }
+        let code = errno
+        guard code == EEXIST else {
+            let reason =
+                "\(file.finalPath) could not be given its name: \(SystemText.ofError(code))"
+            return Self.isOfPlace(code) ? .held(reason) : .failed(reason)
+        }
+        if launch.acceptsIdenticalOutputs, FileCheck.problem(file.finalPath, file) == nil {
+            unlink(file.stagedPath)
+            return .wasThere
+        }
+        return .failed(nameTaken(file, closing))
+    }
+
+    /// Whether an errno of a rename speaks of the folder and the disk: full, over the quota,
+    /// read-only, locked, vanished, broken, or its server is away.
+    private static func isOfPlace(_ code: Int32) -> Bool {
+        switch code {
+        case ENOSPC, EDQUOT, EROFS, EACCES, EPERM, ENOENT, ENOTDIR, EIO, ESTALE, ENOTCONN, ENODEV,
+            ENXIO, ETIMEDOUT:
+            true
+        default: false
+        }
+    }
+
+    private func nameTaken(_ file: StagedFile, _ closing: Closing) -> String {
+        if let ledgerPath = launch.paths?.ledger,
+            let owner = owner(of: file.finalPath, ledgerPath: ledgerPath)
+        {
+            return
+                "\(file.finalPath) is already the output of frame \(owner) of this run, so frame "
+                + "\(closing.key) (unique id \(closing.uniqueId)) can't have that name; make the name "
+                + "format tell them apart, for example with {frameId}"
+        }
+        return
+            "\(file.finalPath) exists already and is not overwritten (frame \(closing.key), unique "
+            + "id \(closing.uniqueId)); choose another output directory or set overwrite=true"
+    }
+
+    /// The frame of this run that a file belongs to: asked only when a name is taken.
+    private func owner(of path: String, ledgerPath: String) -> FrameKey? {
+        var wanted: Set<EntryId> = []
+        do throws(ControllerError) {
+            var reader = try LedgerReader(path: ledgerPath)
+            while let record = try reader.next() {
+                switch record {
+                case .intent(let closing, let files):
+                    if files.contains(where: { $0.finalPath == path }) { wanted.insert(closing.id) }
+                case .closings(let batch):
+                    for closing in batch.closings
+                    where closing.fileCount > 0 && wanted.contains(closing.id) {
+                        return closing.key
+                    }
+                default: break
+                }
+            }
+        } catch {
+            // It only makes the message better; the ledger's own problems are told elsewhere.
+        }
+        // Committed in this very batch.
+        return closings.first { wanted.contains($0.id) }?.key
+    }
+
+    // MARK: Records
+
+    private func append(_ record: RunStatisticsRecord) {
+        guard statistics.path != nil else { return }
+        do {
+            statistics.appendOrNote(try record.jsonLine() + [UInt8(ascii: "\n")])
+        } catch {
+            statistics.note("a record of statistics can't be written as JSON: \(error)")
+        }
+    }
+
+    /// Without a run directory people read the standard error of the program.
+    private func append(_ line: [UInt8]) {
+        if log.path != nil {
+            log.appendOrNote(line)
+        } else {
+            _ = line.withUnsafeBytes { Glibc.write(2, $0.baseAddress, $0.count) }
+        }
+    }
+
+    /// Writes the records gathered so far; while there is no room it waits.
+    mutating func flush() {
+        var stall: LedgerStall?
+        while !records.isEmpty, !hasGivenUp {
+            let code = ledger.append(records.bytes)
+            if code == 0 { break }
+            let reason =
+                "the ledger \(ledger.path ?? "") can't be written: "
+                + SystemText.ofError(code)
+            var current =
+                stall ?? LedgerStall(since: MonotonicClock.now(), tries: 0, reason: reason)
+            current.reason = reason
+            if !waitForRoom(current) {
+                hasGivenUp = true
+                ledger.note(reason)
+            }
+            current.tries += 1
+            stall = current
+        }
+        records.removeAll()
+    }
+
+    private func sync(_ isWanted: Bool) {
+        guard isWanted, !hasGivenUp else { return }
+        let code = ledger.sync()
+        if code != 0 { ledger.note(code) }
+    }
+}
