@@ -126,7 +126,7 @@ let package = Package(
             "IntegrationTests",
             [
                 "ControllerRuntime", "Endpoints", "NDArrays", "Statistics", "Journal",
-                "TestSupport",
+                "TestSupport", "WorkerProtocol",
                 "SluiceWorker", "ExampleWorker", "FaultyWorker",
             ]),
         tests(

@@ -12,8 +12,10 @@ final class CountingSource: FrameSource {
     init(count: Int, side: Int = 16) {
         self.count = count
         self.side = side
-        information = SourceInformation(
+        var information = SourceInformation(
             name: "counting", frameCount: count, slotByteCount: side * side * 2)
+        information.fingerprint = "counting to \(count), \(side)"
+        self.information = information
     }
 
     func next() throws -> FrameAnnouncement? {
