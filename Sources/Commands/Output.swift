@@ -11,6 +11,9 @@ enum Output {
         write(text + "\n", to: STDOUT_FILENO)
     }
 
+    /// Writes text as it is to standard output. False: nobody reads it any more.
+    static func text(_ text: String) -> Bool { write(text, to: STDOUT_FILENO) }
+
     /// Writes lines to standard output.
     @discardableResult
     static func lines(_ lines: [String]) -> Bool { line(lines.joined(separator: "\n")) }
@@ -63,5 +66,30 @@ enum Output {
             rest = rest.dropFirst(count)
         }
         return true
+    }
+}
+
+/// Lines for standard output that are written together: one call for many rows.
+struct OutputBuffer {
+    /// Bytes from which they are written.
+    static let byteCount = 64 << 10
+
+    private var text = ""
+
+    /// Takes lines. False: nobody reads them any more.
+    mutating func add(_ lines: [String]) -> Bool {
+        for line in lines {
+            text += line
+            text += "\n"
+        }
+        return text.utf8.count < Self.byteCount || flush()
+    }
+
+    /// Writes what is there. False: nobody reads it.
+    @discardableResult
+    mutating func flush() -> Bool {
+        guard !text.isEmpty else { return true }
+        defer { text = "" }
+        return Output.text(text)
     }
 }

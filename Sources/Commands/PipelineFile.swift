@@ -7,7 +7,7 @@ enum PipelineFile {
     /// Keys of the file.
     static let keys = [
         "source", "stages", "rate", "plane", "pool", "statistics", "logLevel", "runDirectory",
-        "stallTimeLimit", "durability",
+        "stallTimeLimit", "durability", "startedIn",
     ]
     /// Keys of a stage.
     static let stageKeys = [
@@ -62,6 +62,7 @@ enum PipelineFile {
         if let value = values["runDirectory"] {
             plan.configuration.runDirectory = try value.text()
         }
+        plan.startedIn = try values["startedIn"]?.text()
         return plan
     }
 
@@ -80,10 +81,10 @@ enum PipelineFile {
         guard entries.count == 1, let entry = entries.first else {
             throw value.error("must hold one kind with its settings, as `{tiff: {paths: [a.tif]}}`")
         }
-        guard let kind = SourceFactory.kinds.first(where: { $0.name == entry.key }) else {
+        guard let kind = SourceSpecification.kinds.first(where: { $0.name == entry.key }) else {
             throw value.error(
                 "has the unknown kind \(entry.key)"
-                    + nearestNameHint(for: entry.key, in: SourceFactory.kinds.map(\.name)),
+                    + nearestNameHint(for: entry.key, in: SourceSpecification.kinds.map(\.name)),
                 line: entry.line)
         }
         var source = SourceSpecification(kind: kind.name)

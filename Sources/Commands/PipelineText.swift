@@ -8,6 +8,7 @@ enum PipelineText {
         let configuration = plan.configuration
         let standard = RunConfiguration(stages: [])
         var lines = ["# Written by sluice: what this run was asked to do."]
+        if let folder = plan.startedIn { lines.append("startedIn: \(quoted(folder))") }
         if let source = plan.source { lines.append("source: \(text(of: source))") }
         lines.append("stages:")
         for (index, stage) in configuration.stages.enumerated() {
@@ -51,9 +52,9 @@ enum PipelineText {
 
     private static func lines(of stage: StageConfiguration, isFirst: Bool) -> [String] {
         let standard = StageConfiguration(name: "", processors: [])
-        var lines = ["  - name: \(stage.name)"]
+        var lines = ["  - name: \(quoted(stage.name))"]
         if let from = stage.from {
-            lines.append("    from: \(from)")
+            lines.append("    from: \(quoted(from))")
         } else if !isFirst {
             lines.append("    from: \(PipelineFile.sourceWord)")
         }
@@ -111,12 +112,20 @@ enum PipelineText {
             case "\n": quoted += "\\n"
             case "\t": quoted += "\\t"
             case "\r": quoted += "\\r"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+            case _ where isEscaped(scalar.value):
                 let digits = String(scalar.value, radix: 16)
-                quoted += "\\x" + String(repeating: "0", count: 2 - digits.count) + digits
+                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             default: quoted.unicodeScalars.append(scalar)
             }
         }
         return quoted + "\""
+    }
+
+    /// What YAML 1.2 §5.1 does not let stand as it is, and line breaks (§5.4), which would be folded.
+    private static func isEscaped(_ scalar: UInt32) -> Bool {
+        switch scalar {
+        case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF: true
+        default: false
+        }
     }
 }

@@ -19,11 +19,21 @@ enum QuantityText {
         number(text, units: sizeUnits).flatMap { Int(exactly: $0.rounded()) }
     }
 
-    /// The duration in a form that `duration` reads.
+    /// The duration in a form that `duration` reads, to the attosecond where it came from there.
     static func text(of duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
         if attoseconds == 0 { return "\(seconds)s" }
-        return "\(Double(seconds) * 1000 + Double(attoseconds) / 1e15)ms"
+        for (unit, size) in [("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)] {
+            let count = (Double(seconds) / size + Double(attoseconds) * 1e-18 / size).rounded()
+            let text = "\(Int64(count))\(unit)"
+            if self.duration(text) == duration { return text }
+        }
+        // What was read went through a Double: one beside the nearest gives the same again.
+        let digits = String(attoseconds)
+        let exact = "\(seconds).\(String(repeating: "0", count: 18 - digits.count))\(digits)s"
+        let nearest = Double(seconds) + Double(attoseconds) / 1e18
+        let candidates = (-3...3).map { "\(nearest + Double($0) * nearest.ulp)s" }
+        return ([exact] + candidates).first { self.duration($0) == duration } ?? exact
     }
 
     private static func number(_ text: String, units: [(String, Double)]) -> Double? {

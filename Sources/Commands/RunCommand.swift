@@ -8,9 +8,11 @@ struct RunCommand: AsyncParsableCommand {
         usage: """
             sluice run --source <kind:rest> --processor <Name:key=value,…> … [<options>]
             sluice run <pipeline.yaml> [--set <stage.processor.key=value>] [<options>]
+            sluice run --run-dir <RUN> --resume [<options>]
             """,
         discussion: """
-            Ctrl-C ends the run when the accepted frames are finished; a second one stops at once.
+            Ctrl-C ends the run when the accepted frames are finished; a second one stops at once. \
+            A run that was interrupted, even by kill -9, is taken up with --resume.
 
             Example:
               sluice run --source 'tiff:scan/*.tif' --workers 2 --processor PixelStatistics \
@@ -20,47 +22,30 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var options: RunOptions
 
     func run() async throws {
-        let plan = try options.plan()
+        var request = try options.request()
         try RunSummaryFile.check(options.summary)
-        guard let specification = plan.source else { return }
-        let source = try specification.makeSource()
-        let controller = try Controller(plan.configuration, source: source)
-        let isQuiet = options.quiet
-        let signals = try SignalWatch { count in
-            if count == 1 {
-                if !isQuiet {
-                    Output.error("finishing the accepted frames; Ctrl-C again stops at once")
+        let summary = options.summary.map {
+            request.folder == nil ? $0 : WorkingFolder.path($0, in: WorkingFolder.current)
+        }
+        try request.enterFolder()
+        let execution = RunExecution(
+            plan: request.plan, isQuiet: options.quiet, summaryPath: summary)
+        let found = try request.resumed.map {
+            try FoundRun(in: request.runDirectory ?? $0.directory)
+        }
+        if let found, let summary = found.completed {
+            if !options.quiet { Output.line(found.nothingMissing) }
+            return try execution.tell(summary)
+        }
+        let plan = request.plan
+        try execution.tell(
+            try await execution.run { source in
+                guard !options.quiet else { return }
+                if let line = found?.line(of: source) { Output.line(line) }
+                if let line = try EarlierFrames.emptyLine(plan.source, source) {
+                    Output.line(line)
                 }
-                controller.stop()
-            } else {
-                if !isQuiet { Output.error("stopping at once") }
-                controller.stop(now: true)
-            }
-        }
-        let live = Output.isTerminal && !isQuiet ? LiveLine(of: controller) : nil
-        let summary: RunSummary
-        do {
-            summary = try await controller.run()
-        } catch {
-            await live?.end()
-            throw CommandError(error)
-        }
-        await live?.end()
-        withExtendedLifetime(signals) {}
-        if !isQuiet {
-            Output.lines(
-                SummaryText.lines(of: summary, directory: plan.configuration.runDirectory))
-        }
-        if !summary.certificate.balanced {
-            Output.error(
-                "the ledger of run \(summary.runId) does not balance: this is a fault of Sluice, "
-                    + "please report it with the run directory")
-        }
-        for problem in summary.problems { Output.error(problem) }
-        let code = Outcome.exitCode(of: summary)
-        try RunSummaryFile.write(summary, to: options.summary)
-        if code == Outcome.stageFailed { Output.error(summary.reason) }
-        if code != Outcome.success { throw ExitCode(code) }
+            })
     }
 }
 

@@ -6,13 +6,15 @@ internal import NDArrays
 /// The options of `sluice run`, and the plan they make.
 struct RunOptions: ParsableArguments {
     @Argument(
-        help: ArgumentHelp("Configuration file (YAML).", valueName: "pipeline.yaml"),
+        help: ArgumentHelp(
+            "Configuration file (YAML); with --resume it may be the run directory.",
+            valueName: "pipeline.yaml"),
         completion: .file(extensions: ["yaml", "yml"]))
     var file: String?
 
     @Option(
         help: ArgumentHelp(
-            "Where frames come from: tiff:PATH,…, npy:PATH,…, sim:key=value,…",
+            "Where frames come from: tiff:PATH,…, npy:PATH,…, sim:key=value,…, failed:RUN.",
             valueName: "kind:rest"))
     var source: String?
 
@@ -46,6 +48,13 @@ struct RunOptions: ParsableArguments {
             "Folder that the run leaves (otherwise runs/DATE-TIME-xxxx here).", valueName: "dir"),
         completion: .directory)
     var runDir: String?
+
+    @Flag(
+        help: """
+            Take up the run of the run directory where it was interrupted: do what is missing, \
+            and nothing twice.
+            """)
+    var resume = false
 
     @Option(
         help: ArgumentHelp("Write the summary (JSON) there, too.", valueName: "file"),
@@ -92,11 +101,17 @@ struct RunOptions: ParsableArguments {
     var quiet = false
 
     /// The plan of file and options together; options win.
-    func plan() throws(CommandError) -> RunPlan {
-        var plan = try basis()
+    func plan() throws(CommandError) -> RunPlan { try plan(from: basis()) }
+
+    /// The plan that options make of another one.
+    func plan(from basis: RunPlan) throws(CommandError) -> RunPlan {
+        var plan = basis
+        plan.startedIn = WorkingFolder.current
         if let source { plan.source = try SourceSpecification.parse(source) }
-        for setting in settings { try apply(setting: setting, to: &plan.configuration) }
-        for count in workers { try apply(workers: count, to: &plan.configuration) }
+        for setting in settings {
+            try PlanOptions.apply(setting: setting, to: &plan.configuration)
+        }
+        for count in workers { try PlanOptions.apply(workers: count, to: &plan.configuration) }
         for index in plan.configuration.stages.indices {
             try applyStageOptions(&plan.configuration.stages[index])
         }
@@ -111,7 +126,8 @@ struct RunOptions: ParsableArguments {
         return plan
     }
 
-    private func basis() throws(CommandError) -> RunPlan {
+    /// What a file, or the processors of the command line, say.
+    func basis() throws(CommandError) -> RunPlan {
         if let file {
             guard processor.isEmpty else {
                 throw CommandError(
@@ -190,8 +206,12 @@ struct RunOptions: ParsableArguments {
             runDir ?? configuration.runDirectory ?? RunNames.directory(at: Date())
     }
 
-    /// `N` for all stages, `STAGE=N` for one.
-    private func apply(
+}
+
+/// Options that change a part of a plan, for all commands that have them.
+enum PlanOptions {
+    /// `--workers`: `N` for all stages, `STAGE=N` for one.
+    static func apply(
         workers text: String, to configuration: inout RunConfiguration
     ) throws(CommandError) {
         let sign = text.firstIndex(of: "=")
@@ -212,7 +232,7 @@ struct RunOptions: ParsableArguments {
         configuration.stages[index].workerCount = count
     }
 
-    private func stage(
+    private static func stage(
         _ name: String, of configuration: RunConfiguration, option: String
     ) throws(CommandError) -> Int {
         if let index = configuration.stages.firstIndex(where: { $0.name == name }) { return index }
@@ -221,8 +241,32 @@ struct RunOptions: ParsableArguments {
                 + nearestNameHint(for: name, in: configuration.stages.map(\.name)))
     }
 
-    /// `stage.processor.key=value`; the stage may be left out where the processor is in one only.
-    private func apply(
+    /// `--worker`: `EXECUTABLE` where all stages have the same, `STAGE=EXECUTABLE` for one. A relative
+    /// path is taken from `folder`, nil: from the folder of the plan.
+    static func replace(
+        worker text: String, from folder: String?, in configuration: inout RunConfiguration
+    ) throws(CommandError) {
+        let names = configuration.stages.map(\.name)
+        if let sign = text.firstIndex(of: "="),
+            let index = names.firstIndex(of: String(text[..<sign]))
+        {
+            configuration.stages[index].workerExecutable = WorkingFolder.program(
+                String(text[text.index(after: sign)...]), in: folder)
+            return
+        }
+        guard Set(configuration.stages.map(\.workerExecutable)).count == 1 else {
+            throw CommandError(
+                "--worker \(text): the stages have different workers; write STAGE=EXECUTABLE with "
+                    + "one of \(names.joined(separator: ", "))")
+        }
+        for index in names.indices {
+            configuration.stages[index].workerExecutable = WorkingFolder.program(text, in: folder)
+        }
+    }
+
+    /// `--set`: `stage.processor.key=value`; the stage may be left out where the processor is in one
+    /// only.
+    static func apply(
         setting text: String, to configuration: inout RunConfiguration
     ) throws(CommandError) {
         let (path, value) = try SettingText.assignment(text, of: "--set")

@@ -8,6 +8,9 @@ struct RunPlan: Sendable, Hashable {
     var source: SourceSpecification?
     /// Everything else.
     var configuration: RunConfiguration
+    /// The folder that relative paths of the plan were taken from, as a run directory keeps it; nil
+    /// where nobody has said it. A new run takes them from the present folder whatever this is.
+    var startedIn: String?
 
     /// The longest configuration file in bytes: thousands of stages; more is not a configuration.
     static let maximumFileByteCount = 1 << 20

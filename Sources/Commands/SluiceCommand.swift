@@ -20,7 +20,11 @@ struct SluiceCommand: AsyncParsableCommand {
             """,
         version: SluiceVersion.text,
         groupedSubcommands: [
-            CommandGroup(name: "Processing", subcommands: [RunCommand.self, VerifyCommand.self]),
+            CommandGroup(
+                name: "Processing",
+                subcommands: [
+                    RunCommand.self, RetryCommand.self, LedgerCommand.self, VerifyCommand.self,
+                ]),
             CommandGroup(
                 name: "Asking and changing a run",
                 subcommands: [

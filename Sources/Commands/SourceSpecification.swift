@@ -4,18 +4,25 @@ internal import NDArrays
 
 /// A source as a person gave it: kind, paths, settings.
 struct SourceSpecification: Sendable, Hashable {
-    /// `tiff`, `npy`, `sim`.
+    /// `tiff`, `npy`, `sim`, `failed`.
     var kind: String
     /// Files, folders and patterns.
     var paths: [String] = []
     /// The other settings.
     var settings = Structure()
 
+    /// All kinds that a person may give.
+    static let kinds = SourceFactory.kinds + [SourceKind.failed]
+
+    /// Whether its frames are those of an earlier run.
+    var isOfRun: Bool { kind == SourceKind.failed.name }
+
     /// `kind:path,path` or `kind:key=value,…`, as the kind takes it; `sim` alone has its defaults.
+    /// `failed:RUN,outcome=…` begins with the run directory.
     static func parse(_ text: String) throws(CommandError) -> SourceSpecification {
         let colon = text.firstIndex(of: ":")
         let name = String(text[..<(colon ?? text.endIndex)])
-        guard let kind = SourceFactory.kinds.first(where: { $0.name == name }) else {
+        guard let kind = kinds.first(where: { $0.name == name }) else {
             throw unknownKind(name, in: text, hasColon: colon != nil)
         }
         var source = SourceSpecification(kind: name)
@@ -25,16 +32,24 @@ struct SourceSpecification: Sendable, Hashable {
             if source.paths.isEmpty {
                 throw CommandError("the source \(name) has no files: write \(kind.example)")
             }
+        } else if source.isOfRun {
+            source.settings = try EarlierFrames.settings(rest)
         } else {
             source.settings = try SettingText.settings(rest, of: "the source \(name)")
         }
         return source
     }
 
-    /// Opens the source.
-    func makeSource() throws(CommandError) -> any FrameSource {
+    /// Opens the source; relative paths are taken from `folder`, nil: from the present one. `depth`
+    /// is how many runs were gone through to get here: the frames of a run may be those of another.
+    func makeSource(
+        in folder: String? = nil, depth: Int = 0
+    ) throws(CommandError) -> any FrameSource {
+        if isOfRun { return try EarlierFrames(settings, in: folder).makeSource(depth: depth) }
         do {
-            return try SourceFactory.makeSource(kind: kind, settings: settings, paths: paths)
+            return try SourceFactory.makeSource(
+                kind: kind, settings: settings,
+                paths: paths.map { WorkingFolder.path($0, in: folder) })
         } catch {
             throw CommandError(error)
         }
@@ -44,7 +59,7 @@ struct SourceSpecification: Sendable, Hashable {
     static func unknownKind(
         _ name: String, in text: String, hasColon: Bool
     ) -> CommandError {
-        let names = SourceFactory.kinds.map(\.name)
+        let names = kinds.map(\.name)
         let lower = text.lowercased()
         if !hasColon || name.contains("/") {
             if lower.hasSuffix(".tif") || lower.hasSuffix(".tiff") {
@@ -56,6 +71,6 @@ struct SourceSpecification: Sendable, Hashable {
         }
         return CommandError(
             "there is no kind of source `\(name)`\(nearestNameHint(for: name, in: names)) "
-                + "(a source is kind:rest, as \(SourceFactory.kinds[0].example))")
+                + "(a source is kind:rest, as \(kinds[0].example))")
     }
 }

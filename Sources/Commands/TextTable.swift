@@ -38,6 +38,54 @@ struct TextTable {
     }
 }
 
+/// A table of any length: its first rows tell how wide the columns are, the others follow at once.
+struct FlowingTable {
+    private let header: [String]
+    private let sides: [TextTable.Side]
+    private let sampleCount: Int
+    private let width: Int?
+    private var sample: [[String]] = []
+    private var widths: [Int]?
+
+    /// A table whose columns are as wide as the first `sampleCount` rows need. Lines that are longer
+    /// than `width` are cut, with nil none is.
+    init(_ columns: [(String, TextTable.Side)], sampleCount: Int, width: Int?) {
+        header = columns.map(\.0)
+        sides = columns.map(\.1)
+        self.sampleCount = sampleCount
+        self.width = width
+    }
+
+    /// Takes a row with a cell for every column; the lines that can be shown now.
+    mutating func add(_ cells: [String]) -> [String] {
+        if let widths { return [line(cells, widths)] }
+        sample.append(cells)
+        return sample.count < sampleCount ? [] : end()
+    }
+
+    /// The lines that were not shown yet.
+    mutating func end() -> [String] {
+        guard widths == nil, !sample.isEmpty else { return [] }
+        let shown = [header] + sample
+        sample = []
+        let widths = header.indices.map { column in shown.map { $0[column].count }.max() ?? 0 }
+        self.widths = widths
+        return shown.map { line($0, widths) }
+    }
+
+    private func line(_ cells: [String], _ widths: [Int]) -> String {
+        let padded = cells.indices.map { column in
+            let fill = String(
+                repeating: " ", count: max(0, widths[column] - cells[column].count))
+            return sides[column] == .left ? cells[column] + fill : fill + cells[column]
+        }
+        var line = padded.joined(separator: "  ")[...]
+        while line.last == " " { line.removeLast() }
+        guard let width, line.count > width else { return String(line) }
+        return line.prefix(max(width - 1, 0)) + "…"
+    }
+}
+
 /// Numbers for people.
 enum NumberText {
     /// A number with three to four significant digits and no exponent where it can be helped.

@@ -11,6 +11,7 @@ struct VerifyCommand: ParsableCommand {
 
     func run() throws {
         let report: VerificationReport
+        var run = argument.run
         do {
             switch RunDirectory.state(of: argument.run) {
             case .missing: throw ControlClientError.missing(path: argument.run)
@@ -18,13 +19,27 @@ struct VerifyCommand: ParsableCommand {
             case .running:
                 throw CommandError(
                     "the run in \(argument.run) goes on: verify it when it has ended")
-            case .ended: report = try RunVerification.verify(runDirectory: argument.run)
+            case .ended:
+                run = try Self.enterFolder(of: run)
+                report = try RunVerification.verify(runDirectory: run)
             }
         } catch {
             throw CommandError(error)
         }
         Output.lines(VerificationText.lines(of: report))
         if !report.isClean { throw ExitCode(Outcome.framesFailed) }
+    }
+
+    /// Goes where the run was started, from which its relative paths are taken, and returns the path of
+    /// the run directory there. A run that does not say, or whose folder is gone, is checked from here.
+    private static func enterFolder(of run: String) throws(CommandError) -> String {
+        let file = RunDirectory.path(of: .configuration, in: run)
+        guard FileKind.exists(file), let folder = try RunPlan.read(file: file).startedIn,
+            folder != WorkingFolder.current, FileKind.isFolder(folder)
+        else { return run }
+        let path = WorkingFolder.path(run, in: WorkingFolder.current)
+        try WorkingFolder.enter(folder)
+        return path
     }
 }
 

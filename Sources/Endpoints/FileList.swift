@@ -13,6 +13,21 @@ struct FileList: Sendable {
     /// The path of the file at `index`.
     subscript(index: Int) -> String { String(decoding: bytes[places[index]], as: UTF8.self) }
 
+    /// Number of files, the first and the last name, and a checksum of all paths in their order.
+    var fingerprint: String {
+        guard let last = places.indices.last else { return "0 files" }
+        var list = TextFingerprint()
+        for place in places { list.add(bytes[place]) }
+        let names = count == 1 ? "file \(name(0))" : "files from \(name(0)) to \(name(last))"
+        return "\(count) \(names), list \(list.text)"
+    }
+
+    private func name(_ index: Int) -> String {
+        let path = bytes[places[index]]
+        let start = path.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? path.startIndex
+        return String(decoding: path[start...], as: UTF8.self)
+    }
+
     private mutating func append(_ path: String) throws(SourceError) {
         guard count < Self.maximumCount else { throw .tooManyFiles(limit: Self.maximumCount) }
         let start = bytes.count

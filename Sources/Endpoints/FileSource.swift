@@ -31,6 +31,7 @@ public final class FileSource: FrameSource, @unchecked Sendable {
 
     private let files: FileList
     private let name: String
+    private let fingerprint: String
     private let expectedCount: Mutex<Int?>
     private var index = 0
     /// The file whose frames are being announced, and the number of those that were.
@@ -47,14 +48,18 @@ public final class FileSource: FrameSource, @unchecked Sendable {
         name =
             "\(format.rawValue):"
             + (paths.count > 3 ? "\(paths[0]) …" : paths.joined(separator: " "))
+        fingerprint = "\(format.rawValue), \(files.fingerprint)"
         expectedCount = Mutex(Self.count(files, format: format))
     }
 
     /// Sends references only. The frame count is exact for up to 64 files; for more it is the number of
-    /// files as long as no file with several frames was met, else nil.
+    /// files as long as no file with several frames was met, else nil. The fingerprint is of the names
+    /// of the files and their order, not of what is in them.
     public var information: SourceInformation {
-        SourceInformation(
+        var information = SourceInformation(
             name: name, frameCount: expectedCount.withLock { $0 }, slotByteCount: 0)
+        information.fingerprint = fingerprint
+        return information
     }
 
     /// The next frame of the current file, or the first of the next.

@@ -19,9 +19,11 @@ public final class SimulatedSource: FrameSource {
 
     /// Called `sim`, with as many frames as asked for. It is not live whatever its rate: it waits.
     public var information: SourceInformation {
-        SourceInformation(
+        var information = SourceInformation(
             name: SourceKind.sim.name, frameCount: simulation.count,
             slotByteCount: simulation.layout.byteCount)
+        information.fingerprint = simulation.fingerprint
+        return information
     }
 
     /// The next frame, once it is due; its unique id is its position from 1.

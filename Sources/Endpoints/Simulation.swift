@@ -66,6 +66,16 @@ public struct Simulation: Sendable, Hashable {
             rate: rate == 0 ? nil : rate, level: try settings.value("level") { Double($0) })
     }
 
+    /// Frames per second by which time stamps count.
+    private var timeStampRate: Double { rate ?? 1000 }
+
+    /// Everything that pixels and time stamps follow from, as text: the same for the same frames.
+    var fingerprint: String {
+        "sim, \(count.map { "\($0) frames" } ?? "frames without end") of \(layout.text), "
+            + "pattern=\(pattern.rawValue), seed=\(seed), level=\(level), "
+            + "\(timeStampRate) time stamps a second"
+    }
+
     /// Rows and columns from `1024x512`, nil for anything else.
     static func shape(_ text: String) -> (rows: Int, columns: Int)? {
         let parts = text.split(
@@ -78,7 +88,7 @@ public struct Simulation: Sendable, Hashable {
     /// When frame `position` (from 1) is said to be taken: the epoch plus position over rate, with 1000
     /// frames per second where no rate is set. Never the wall clock.
     public func timeStamp(of position: UInt64) -> TimeStamp {
-        let seconds = Double(position) / (rate ?? 1000)
+        let seconds = Double(position) / timeStampRate
         let whole = seconds.rounded(.down)
         // Rounded to a microsecond, as float64 holds 30 years to that.
         let microseconds = min(((seconds - whole) * 1e6).rounded(), 999_999)

@@ -83,4 +83,20 @@ extension SourceKind {
             Setting("level", default: "100", "a number", "Value of every pixel of `flat`."),
         ],
         example: "sim:count=200,shape=1024x1024,type=uint16,pattern=rings,seed=1")
+
+    /// The kind of `SelectedSource` that a run directory makes: only the command can read one, so it is
+    /// not among those of `SourceFactory`.
+    package static let failed = SourceKind(
+        name: "failed",
+        summary:
+            "The frames of an earlier run that did not go through, from that run's own source.",
+        takesPaths: false,
+        settings: [
+            Setting("run", default: "", "a run directory", "The earlier run; it must have ended."),
+            Setting(
+                "outcome", default: "failed",
+                "failed, quarantined or dropped, or several as failed+dropped",
+                "How the frames ended."),
+        ],
+        example: "failed:runs/today")
 }

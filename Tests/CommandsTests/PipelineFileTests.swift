@@ -146,7 +146,7 @@ import Testing
         ("plane: fast\nstages: [{processors: [P]}]", "must be shared or inline"),
         ("rate: 0\nstages: [{processors: [P]}]", "rate is `0`: it must be frames per second"),
         ("logLevel: loud\nstages: [{processors: [P]}]", "must be one of trace"),
-        ("statistics: {period: 1ms}\nstages: [{processors: [P]}]", "at least 10.0ms"),
+        ("statistics: {period: 1ms}\nstages: [{processors: [P]}]", "at least 10ms"),
     ])
     func `what is wrong is told with its line`(text: String, expected: String) {
         let message = message(text)

@@ -40,7 +40,7 @@ import Testing
 
     @Test(arguments: [
         [], ["run"], ["stats"], ["configure"], ["reset-stats"], ["stop"], ["status"], ["verify"],
-        ["processors"], ["new-processor"], ["simulate"],
+        ["processors"], ["new-processor"], ["simulate"], ["ledger"], ["retry"],
     ])
     func `help is everywhere`(command: [String]) async {
         #expect(await SluiceProgram.run(command + ["--help"]) == 0)

@@ -1,0 +1,51 @@
+internal import ControllerRuntime
+
+/// What a run left that is taken up.
+struct FoundRun {
+    /// Outcomes that a frame keeps; one that was dropped is done now.
+    private static let closed: Set<FrameReport.Outcome> = [
+        .processed, .filtered, .failed, .quarantined,
+    ]
+
+    /// Name of the run.
+    let runId: String
+    /// Frames that keep their outcome.
+    let doneCount: UInt64
+    /// Bytes at the end of its ledger that are no whole record.
+    let tornByteCount: Int
+    /// Fingerprint of the source that it was begun with; nil: it can't be taken up.
+    private let fingerprint: String?
+    /// How it ended, when it completed and dropped nothing: then nothing is missing.
+    let completed: RunSummary?
+
+    /// Reads ledger and summary of a run directory.
+    init(in directory: String) throws(CommandError) {
+        let summary = try RunQuestion.summary(at: directory)
+        let isComplete = summary?.end == .completed && summary?.ledger.droppedTotal == 0
+        completed = isComplete ? summary : nil
+        do {
+            let notes = try LedgerQuery.forEachRow(runDirectory: directory) { _ in }
+            runId = notes.runId
+            fingerprint = try LedgerQuery.fingerprint(runDirectory: directory)
+            tornByteCount = notes.tornByteCount
+            doneCount = try LedgerQuery.frameIds(runDirectory: directory, outcomes: Self.closed)
+                .count
+        } catch {
+            throw CommandError(error)
+        }
+    }
+
+    /// `run k7m2: 1234 of 5000 frames were done, going on`; nil where the source is not the run's, so
+    /// that it will be refused.
+    func line(of source: SourceInformation) -> String? {
+        guard let fingerprint, fingerprint == source.fingerprint else { return nil }
+        let total = source.frameCount.map { " of \($0)" } ?? ""
+        let cut = tornByteCount > 0 ? ", \(tornByteCount) bytes of a torn record cut" : ""
+        return "run \(runId): \(doneCount)\(total) frames were done\(cut), going on"
+    }
+
+    /// For a run that has nothing left to do.
+    var nothingMissing: String {
+        "run \(runId): all \(doneCount) frames were done, nothing is missing"
+    }
+}
