@@ -98,7 +98,7 @@ let package = Package(
         // Worker executables
         worker("SluiceWorker", ["Processors"]),
         worker("ExampleWorker", ["Processors", "NDArrays"]),
-        worker("FaultyWorker", ["Processors", "NDArrays"]),
+        worker("FaultyWorker", ["Processors", "NDArrays", "Statistics", "Wire", "WorkerProtocol"]),
         // One trial of scripts/bench
         .executableTarget(
             name: "SluiceBenchmark",
@@ -126,7 +126,7 @@ let package = Package(
             "IntegrationTests",
             [
                 "ControllerRuntime", "Endpoints", "NDArrays", "Statistics", "Journal",
-                "TestSupport", "WorkerProtocol",
+                "CLinux", "TestSupport", "WorkerProtocol",
                 "SluiceWorker", "ExampleWorker", "FaultyWorker",
             ]),
         tests(

@@ -12,7 +12,8 @@ enum PipelineFile {
     /// Keys of a stage.
     static let stageKeys = [
         "name", "from", "workers", "processors", "worker", "inFlight", "policy", "outputSlotBytes",
-        "startTimeLimit", "stopTimeLimit",
+        "startTimeLimit", "stopTimeLimit", "frameTimeLimit", "memoryLimit", "responseTimeLimit",
+        "maximumAttempts", "maximumFruitlessLives",
     ]
     /// Keys of `pool`.
     static let poolKeys = ["inputSlots", "inputSlotBytes", "maximumBytes"]
@@ -154,7 +155,52 @@ enum PipelineFile {
         if let limit = values["stopTimeLimit"] {
             stage.stopTimeLimit = try duration(limit, minimum: .milliseconds(1))
         }
+        try supervision(values, &stage)
         return stage
+    }
+
+    /// What the workers of a stage may take, and how often they may be lost.
+    private static func supervision(
+        _ values: [String: YAMLValue], _ stage: inout StageConfiguration
+    ) throws(CommandError) {
+        if let limit = values["frameTimeLimit"] {
+            stage.frameTimeLimit = try limit.parsed(
+                Self.expectedTimeLimit, Self.timeLimit)
+        }
+        if let limit = values["memoryLimit"] {
+            stage.memoryLimit = try limit.parsed(Self.expectedMemoryLimit, Self.memoryLimit)
+        }
+        if let limit = values["responseTimeLimit"] {
+            stage.responseTimeLimit = try duration(limit, minimum: .milliseconds(1))
+        }
+        if let count = values["maximumAttempts"] {
+            stage.maximumAttempts = try count.integer(in: 1...maximumCount)
+        }
+        if let count = values["maximumFruitlessLives"] {
+            stage.maximumFruitlessLives = try count.integer(in: 1...maximumCount)
+        }
+    }
+
+    /// The word for "no limit".
+    static let noLimitWord = "none"
+    /// What limits that may be absent have to be, for errors.
+    static let expectedTimeLimit = "a time above 0, as 30s, 500ms or 5min, or none"
+    static let expectedMemoryLimit = "a size above 0, as 2GiB or 500MB, or none"
+    /// Largest number of attempts and of lives: more is no limit.
+    private static let maximumCount = 1_000_000
+
+    /// A time or `none`; the outer nil is for anything else.
+    static func timeLimit(_ text: String) -> Duration?? {
+        if text == noLimitWord { return .some(nil) }
+        guard let limit = QuantityText.duration(text), limit > .zero else { return nil }
+        return .some(limit)
+    }
+
+    /// A size or `none`; the outer nil is for anything else.
+    static func memoryLimit(_ text: String) -> Int?? {
+        if text == noLimitWord { return .some(nil) }
+        guard let limit = QuantityText.byteCount(text), limit > 0 else { return nil }
+        return .some(limit)
     }
 
     /// A name that may stand before a dot in `--set`.

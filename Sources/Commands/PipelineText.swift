@@ -71,9 +71,32 @@ enum PipelineText {
         if stage.stopTimeLimit != standard.stopTimeLimit {
             lines.append("    stopTimeLimit: \(QuantityText.text(of: stage.stopTimeLimit))")
         }
+        lines += supervision(of: stage, standard)
         lines.append("    processors:")
         for processor in stage.processors {
             lines.append("      - \(quoted(processor.name)): \(text(of: processor.settings))")
+        }
+        return lines
+    }
+
+    private static func supervision(
+        of stage: StageConfiguration, _ standard: StageConfiguration
+    ) -> [String] {
+        var lines: [String] = []
+        if stage.frameTimeLimit != standard.frameTimeLimit {
+            let limit = stage.frameTimeLimit.map(QuantityText.text) ?? PipelineFile.noLimitWord
+            lines.append("    frameTimeLimit: \(limit)")
+        }
+        if let limit = stage.memoryLimit { lines.append("    memoryLimit: \(limit)") }
+        if stage.responseTimeLimit != standard.responseTimeLimit {
+            let limit = QuantityText.text(of: stage.responseTimeLimit)
+            lines.append("    responseTimeLimit: \(limit)")
+        }
+        if stage.maximumAttempts != standard.maximumAttempts {
+            lines.append("    maximumAttempts: \(stage.maximumAttempts)")
+        }
+        if stage.maximumFruitlessLives != standard.maximumFruitlessLives {
+            lines.append("    maximumFruitlessLives: \(stage.maximumFruitlessLives)")
         }
         return lines
     }

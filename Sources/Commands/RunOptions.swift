@@ -74,6 +74,17 @@ struct RunOptions: ParsableArguments {
     var policy: String?
 
     @Option(
+        help: ArgumentHelp(
+            "Time that a worker may take for one frame (otherwise 5min), or none.",
+            valueName: "time"))
+    var frameTimeLimit: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Most memory of its own that a worker may take, or none.", valueName: "size"))
+    var memoryLimit: String?
+
+    @Option(
         help: ArgumentHelp("How pixels get to workers: shared or inline.", valueName: "plane"),
         completion: .list(PixelPlane.allCases.map(\.rawValue)))
     var plane: String?
@@ -163,6 +174,26 @@ struct RunOptions: ParsableArguments {
                     "--policy is \(policy): it must be \(DispatchPolicy.expected)")
             }
             stage.policy = value
+        }
+        try applyLimits(&stage)
+    }
+
+    private func applyLimits(_ stage: inout StageConfiguration) throws(CommandError) {
+        if let frameTimeLimit {
+            guard let limit = PipelineFile.timeLimit(frameTimeLimit) else {
+                throw CommandError(
+                    "--frame-time-limit is \(frameTimeLimit): it must be "
+                        + PipelineFile.expectedTimeLimit)
+            }
+            stage.frameTimeLimit = limit
+        }
+        if let memoryLimit {
+            guard let limit = PipelineFile.memoryLimit(memoryLimit) else {
+                throw CommandError(
+                    "--memory-limit is \(memoryLimit): it must be "
+                        + PipelineFile.expectedMemoryLimit)
+            }
+            stage.memoryLimit = limit
         }
     }
 

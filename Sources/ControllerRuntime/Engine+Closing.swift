@@ -23,6 +23,7 @@ extension Engine {
     /// Frees what an entry holds and its place, and closes its source frame with the last of its entries.
     func end(_ place: Int, worst: FrameFate) {
         let stage = stages[entries[place].stage]
+        if entries[place].isSuspect { stage.suspectCount -= 1 }
         release(entries[place].bytes)
         for slot in entries[place].leasedSlots { stage.outputPool?.release(slot) }
         let root = entries[place].root
@@ -96,10 +97,9 @@ extension Engine {
 
     // MARK: Frames of lost workers
 
-    /// Gives the frames of a worker that is gone to others. The one that it was processing
-    /// (`charged` is its request id) is charged; after too many charges it is quarantined.
-    func takeBackFrames(of worker: Worker, charged: UInt64, cause: String) {
-        let chargedPlace = entries.place(ofRequest: charged)
+    /// Gives the frames of a worker that is gone to others. The one that it was processing (at the
+    /// place `charged`, nil: none) is charged; after too many charges it is quarantined.
+    func takeBackFrames(of worker: Worker, charged: Int?, cause: String) {
         var places: [Int] = []
         for place in 0..<entries.count
         where entries[place].isOpen && entries[place].worker == worker.id {
@@ -111,22 +111,33 @@ extension Engine {
             entries[place].leasedSlots = []
             entries[place].worker = Entry.noWorker
             stage.board.subtract(worker.placeInStage)
-            if place == chargedPlace { entries[place].attempt += 1 }
+            if place == charged { entries[place].attempt += 1 }
+            if worker.fault?.isAmbiguous == true { suspect(place) }
             if ending?.isImmediate == true || state == .stopping {
                 close(place, .dropped, reason: dropReason)
-            } else if entries[place].attempt >= Self.maximumAttempts {
-                close(
-                    place, .quarantined,
-                    reason: "\(entries[place].attempt) workers ended while they processed it, the "
-                        + "last one because \(cause)")
+            } else if entries[place].attempt >= stage.configuration.maximumAttempts {
+                quarantine(place, cause: cause)
             } else {
+                recordRetry(of: place, from: worker, isCharged: place == charged)
                 requeue(place)
             }
         }
     }
 
+    private func recordRetry(of place: Int, from worker: Worker, isCharged: Bool) {
+        record(
+            "frame-retried",
+            [
+                "frame": .string("\(entries[place].key)"),
+                "uniqueId": .init(entries[place].frame.uniqueId),
+                "stage": .string(stages[worker.stage].name), "worker": .init(worker.id),
+                "charged": .bool(isCharged), "attempts": .init(entries[place].attempt),
+            ])
+    }
+
     /// Ends all open frames and all workers at once.
     func dropEverything() {
+        keeper?.cancel()
         for stage in stages {
             while let place = stage.queue.popFirst() { drop(place, stage) }
             for worker in stage.workers {

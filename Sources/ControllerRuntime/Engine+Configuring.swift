@@ -166,6 +166,12 @@ extension Engine {
         drive(.applyFailed(worker.id, failure.reason))
     }
 
+    /// Whether a worker can have this version: one of before, or that of the change under way.
+    func isSent(_ version: UInt64, to worker: Worker) -> Bool {
+        let current = changeUnderWay.flatMap { $0.stage == worker.stage ? $0 : nil }
+        return version <= stages[worker.stage].lastVersion || version == current?.command.version
+    }
+
     /// A worker's process has ended; its frames are still its own. `charged` is the dispatch that it was
     /// processing, as far as known.
     func changeLost(_ worker: Worker, charged: UInt64, cause: String) {

@@ -146,6 +146,7 @@ extension Engine {
 
     private func dispatch(_ stage: Stage) {
         if stage.hold.isHeld { return tryHeld(stage) }
+        if stage.suspectCount > 0 { return dispatchSingly(stage) }
         switch stage.configuration.policy {
         case .leastLoaded:
             while !stage.queue.isEmpty, mayDispatch(stage), let place = stage.board.leastLoaded() {
@@ -211,7 +212,7 @@ extension Engine {
     }
 
     /// The bytes that go inside the message; nil when the worker finds them in a pool or a file.
-    private func inlineBytes(of place: Int, mapsPools: Bool) -> UnsafeRawBufferPointer? {
+    func inlineBytes(of place: Int, mapsPools: Bool) -> UnsafeRawBufferPointer? {
         switch entries[place].bytes {
         case .none: return nil
         case .slot(let poolId, let slot, let byteCount):
@@ -249,6 +250,9 @@ extension Engine {
         entries[place].worker = Entry.noWorker
         entries[place].frame.uniqueId = result.uniqueId
         worker.finishedFrames += 1
+        worker.answerCount += 1
+        // A frame that is given out again has the same id.
+        if worker.startedRequestId == requestId { worker.startedRequestId = 0 }
         switch result.outcome {
         case .processed, .filtered:
             count(result.bytesIn, result.bytesOut, place, stage)

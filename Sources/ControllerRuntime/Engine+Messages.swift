@@ -90,6 +90,7 @@ extension Engine {
     private func take(_ message: WireMessage, _ process: WorkerProcess, _ worker: Worker) throws {
         var reader = message.reader
         let requestId = message.header.requestId
+        worker.heardAt = now
         switch MessageType(rawValue: message.header.messageType) {
         case .result:
             let result = try FrameResult(from: &reader)
@@ -107,9 +108,13 @@ extension Engine {
             }
         case .welcome:
             greeted(by: worker, try Welcome(from: &reader))
-        case .started: worker.startedRequestId = try Started(from: &reader).requestId
+        case .started: noteStarted(try Started(from: &reader).requestId, by: worker)
         case .configured:
             let news = try Configured(from: &reader)
+            guard isSent(news.version, to: worker) else {
+                return drive(
+                    worker, .misbehaved("it applied a configuration that it was never sent"))
+            }
             configured(news, by: worker)
         case .description, .reply, .statistics:
             try takeAnswer(message, requestId: requestId, worker)
@@ -138,11 +143,12 @@ extension Engine {
         drive(worker, .welcomed(version: welcome.version))
     }
 
-    /// An answer is taken only for a request that waits; a late one is dropped.
+    /// An answer is taken only for a request that waits; a late one is dropped, and one to what was
+    /// never asked is not forgiven.
     private func takeAnswer(_ message: WireMessage, requestId: UInt64, _ worker: Worker) throws {
         guard let pending = pendingReplies[requestId], pending.worker == worker.id,
             pending.incarnation == worker.incarnation
-        else { return }
+        else { return try takeUnexpectedAnswer(message, requestId: requestId, worker) }
         pendingReplies[requestId] = nil
         var reader = message.reader
         switch (MessageType(rawValue: message.header.messageType), pending.kind) {
@@ -159,6 +165,21 @@ extension Engine {
         }
     }
 
+    private func takeUnexpectedAnswer(
+        _ message: WireMessage, requestId: UInt64, _ worker: Worker
+    ) throws {
+        var reader = message.reader
+        if requestId == 0, worker.machine.state == .spawned,
+            message.header.messageType == MessageType.reply.rawValue,
+            case .failure(let failure) = try Reply(from: &reader)
+        {
+            return drive(worker, .misbehaved("it refused the greeting: \(failure.reason)"))
+        }
+        if requestId <= Self.firstRequestId || requestId > Self.firstRequestId + lastRequestId {
+            drive(worker, .misbehaved("it answered a request that was never sent"))
+        }
+    }
+
     private func answered(_ reply: Reply, _ kind: Pending, _ worker: Worker) {
         switch kind {
         case .start:
@@ -168,16 +189,34 @@ extension Engine {
                 worker.startRefused = true
                 drive(worker, .startAnswered(failure: failure.reason))
             }
-        case .stop: drive(worker, .stopAnswered)
+        case .stop:
+            if case .failure(let failure) = reply { stopFailed(worker, failure.reason) }
+            drive(worker, .stopAnswered)
         case .prepare(let change): prepared(by: worker, change: change, reply)
         case .apply(let change): applied(by: worker, change: change, reply)
         case .replay: replayed(by: worker, reply)
         case .reapply: reapplied(by: worker, reply)
         case .resetStatistics: resetAnswered(by: worker, reply)
-        case .acknowledgement: break
-        case .describe, .getStats:
-            drive(worker, .misbehaved("it answered a request with something else"))
+        case .acknowledgement, .ping: break
+        case .getStats(let number):
+            guard case .failure(let failure) = reply else {
+                return drive(worker, .misbehaved("it answered a request with something else"))
+            }
+            jobs.append(
+                .log(Array("[worker \(worker.id)] no statistics: \(failure.reason)\n".utf8)))
+            gathered(nil, from: worker, gathering: number)
+        case .describe:
+            guard case .failure(let failure) = reply else {
+                return drive(worker, .misbehaved("it answered a request with something else"))
+            }
+            drive(worker, .misbehaved("it can't say what it offers: \(failure.reason)"))
         }
+    }
+
+    /// A stop hook threw: the worker leaves all the same.
+    private func stopFailed(_ worker: Worker, _ reason: String) {
+        record(
+            "worker-stop", ["worker": .init(worker.id), "problem": .string(reason)])
     }
 
     /// How many slots a frame of this stage leases: as many as its processors may need.

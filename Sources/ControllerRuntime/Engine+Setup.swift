@@ -80,6 +80,30 @@ extension Engine {
             throw refuse("\(stage.inFlight) frames in flight; 1 to \(flightLimit) are possible")
         }
         guard !stage.processors.isEmpty else { throw refuse("it has no processor") }
+        try checkLimits(of: stage, refuse)
+    }
+
+    private func checkLimits(
+        of stage: StageConfiguration, _ refuse: (String) -> ControllerError
+    ) throws(ControllerError) {
+        let times = [
+            ("startTimeLimit", stage.startTimeLimit), ("stopTimeLimit", stage.stopTimeLimit),
+            ("frameTimeLimit", stage.frameTimeLimit ?? .seconds(1)),
+            ("responseTimeLimit", stage.responseTimeLimit),
+        ]
+        for (name, time) in times where time <= .zero {
+            throw refuse("its \(name) of \(time) is no time; give one above 0")
+        }
+        if let limit = stage.memoryLimit, limit <= 0 {
+            throw refuse("its memoryLimit of \(limit) bytes is none; give more, or no limit")
+        }
+        let counts = [
+            ("maximumAttempts", stage.maximumAttempts),
+            ("maximumFruitlessLives", stage.maximumFruitlessLives),
+        ]
+        for (name, count) in counts where count < 1 {
+            throw refuse("its \(name) is \(count); at least 1 is needed")
+        }
     }
 
     /// A stage that takes its frames from itself, over others, would wait for ever.

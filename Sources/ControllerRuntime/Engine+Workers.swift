@@ -18,6 +18,8 @@ extension Engine {
         worker.machine = WorkerStateMachine(versions: ProtocolVersion.spoken)
         worker.finishedFrames = 0
         worker.startedRequestId = 0
+        worker.answerCount = 0
+        worker.fault = nil
         worker.lastLines = []
         do {
             let executable = try WorkerExecutable.resolve(stage.configuration.workerExecutable)
@@ -90,9 +92,13 @@ extension Engine {
 
     // MARK: Orders
 
-    /// Tells a worker's state machine what happened and carries its orders out.
-    func drive(_ worker: Worker, _ event: WorkerStateMachine.Event) {
-        for action in worker.machine.handle(event) { carryOut(action, worker) }
+    /// Tells a worker's state machine what happened and carries its orders out. `seenAt` is when that
+    /// could first be seen where it was before this turn.
+    func drive(_ worker: Worker, _ event: WorkerStateMachine.Event, seenAt: UInt64? = nil) {
+        for action in worker.machine.handle(event) {
+            noteFault(of: worker, action, after: event, seenAt: seenAt)
+            carryOut(action, worker)
+        }
     }
 
     private func carryOut(_ action: WorkerStateMachine.Action, _ worker: Worker) {
@@ -107,6 +113,9 @@ extension Engine {
             request(.start, .start, of: worker) { stage.startCommand.write(to: &$0) }
         case .open:
             worker.deadline = nil
+            worker.heardAt = now
+            worker.memorySeenAt = now
+            worker.watch = WorkerWatch(startedAt: now)
             stage.board.open(worker.placeInStage)
             record("worker-start", ["worker": .init(worker.id), "stage": .string(stage.name)])
             introduce(worker, to: stage)
@@ -175,9 +184,9 @@ extension Engine {
         _ type: MessageType, _ kind: Pending, of worker: Worker, _ write: (inout ByteWriter) -> Void
     ) {
         lastRequestId += 1
-        let requestId = 1 << 63 | lastRequestId
+        let requestId = Self.firstRequestId + lastRequestId
         pendingReplies[requestId] = PendingReply(
-            worker: worker.id, incarnation: worker.incarnation, kind: kind)
+            worker: worker.id, incarnation: worker.incarnation, kind: kind, sentAt: now)
         send(type, requestId: requestId, to: worker, write)
     }
 
@@ -252,8 +261,8 @@ extension Engine {
     /// Everything that follows from the end of a life: frames, answers, the next life.
     private func lifeEnded(of worker: Worker, cause: String?) {
         let stage = stages[worker.stage]
-        let page = worker.process?.link.statusWord(StatusPage.requestIdOffset) ?? 0
-        let charged = page != 0 ? page : worker.startedRequestId
+        let charged = entries.place(ofRequest: worker.fault?.requestId ?? 0)
+            .flatMap { entries[$0].worker == worker.id ? $0 : nil }
         worker.process?.link.release()
         worker.process?.outgoing.abandon()
         worker.process = nil
@@ -265,17 +274,22 @@ extension Engine {
                 "worker": .init(worker.id), "stage": .string(stage.name),
                 "processId": .init(worker.processId), "incarnation": .init(worker.incarnation),
                 "cause": cause.map { .string($0) } ?? .null,
+                "detectionSeconds": worker.fault.map { .init($0.detectionSeconds) } ?? .null,
+                "charged": charged.map { .string("\(entries[$0].key)") } ?? .null,
+                "attempts": charged.map { .init(entries[$0].attempt + 1) } ?? .null,
             ])
         accumulator.markGone(
             workerId: worker.id, incarnation: worker.incarnation, stage: stage.name)
         forgetReplies(of: worker)
-        changeLost(worker, charged: charged, cause: cause ?? "it has ended")
+        changeLost(
+            worker, charged: worker.fault?.requestId ?? 0, cause: cause ?? "it has ended")
         if let cause, state == .starting { failStart(worker, cause: cause) }
         takeBackFrames(of: worker, charged: charged, cause: cause ?? "it has ended")
         worker.fruitlessLives = worker.finishedFrames > 0 ? 0 : worker.fruitlessLives + 1
         if stage.hold.isHeld {
             // Nobody finishes frames there: how long that may last is the matter of stallTimeLimit.
-            worker.fruitlessLives = min(worker.fruitlessLives, Self.maximumFruitlessLives - 1)
+            worker.fruitlessLives = min(
+                worker.fruitlessLives, stage.configuration.maximumFruitlessLives - 1)
         }
         if state == .running || state == .draining { replace(worker, cause: cause ?? "it left") }
         nextHousekeeping = 0
@@ -300,8 +314,8 @@ extension Engine {
     private func replace(_ worker: Worker, cause: String) {
         guard ending?.isImmediate != true else { return }
         worker.incarnation += 1
-        guard worker.fruitlessLives < Self.maximumFruitlessLives else {
-            let stage = stages[worker.stage]
+        let stage = stages[worker.stage]
+        guard worker.fruitlessLives < stage.configuration.maximumFruitlessLives else {
             decide(
                 .stageFailed,
                 reason: "stage \(stage.name) can't go on: worker \(worker.id) ended "
@@ -322,7 +336,8 @@ extension Engine {
             switch pending.kind {
             case .getStats(let number): gathered(nil, from: worker, gathering: number)
             case .resetStatistics: resetAnswered(by: worker, .success)
-            case .describe, .start, .stop, .prepare, .apply, .replay, .reapply, .acknowledgement:
+            case .describe, .start, .stop, .prepare, .apply, .replay, .reapply, .acknowledgement,
+                .ping:
                 break
             }
         }

@@ -35,6 +35,7 @@ final class Engine {
         case acknowledgement
         case resetStatistics
         case getStats(gathering: UInt64)
+        case ping
     }
 
     /// An answer that a worker owes.
@@ -42,14 +43,14 @@ final class Engine {
         var worker: Int
         var incarnation: Int
         var kind: Pending
+        /// Monotonic nanoseconds.
+        var sentAt: UInt64
     }
 
     /// Time between two looks at deadlines while some are running.
     static let housekeepingPeriod: UInt64 = 20_000_000
-    /// Lives in a row without a finished frame after which a worker is given up.
-    static let maximumFruitlessLives = 5
-    /// Workers that a frame may take down before it is quarantined.
-    static let maximumAttempts: UInt32 = 3
+    /// Longest time between two looks at workers that are at work.
+    static let longestWatchPeriod: UInt64 = 250_000_000
     /// First back-off before a worker is spawned again, doubled with every fruitless life.
     static let firstBackOff: UInt64 = 100_000_000
     /// Longest back-off.
@@ -64,6 +65,8 @@ final class Engine {
     let system: any EngineSystem
     let runId: String
     let deliversReports: Bool
+    /// Keeps quarantined frames; nil where the run leaves nothing behind.
+    let keeper: QuarantineKeeper?
 
     private var events: [EngineEvent] = []
     var stages: [Stage] = []
@@ -85,6 +88,8 @@ final class Engine {
     var sourceHasEnded = false
     var sourceIsRunning = false
     var commitsUnderWay = 0
+    /// Quarantined frames that are being kept.
+    var keepsUnderWay = 0
     var jobs: [CommitJob] = []
     /// Closings that the committer does not have yet, and when it gets them at the latest.
     var closings: [Closing] = []
@@ -121,12 +126,14 @@ final class Engine {
     var firstAcceptedAt: UInt64?
     var lastClosedAt: UInt64 = 0
     var nextHousekeeping: UInt64 = 0
+    var nextWatch: UInt64 = 0
     var rates = RateMeter()
 
     init(
         configuration: RunConfiguration, source: any FrameSource, mailbox: EngineMailbox,
         journal: any JournalSink, committer: any CommitQueue, system: any EngineSystem,
-        runId: String, deliversReports: Bool, resumption: Resumption? = nil
+        runId: String, deliversReports: Bool, keeper: QuarantineKeeper? = nil,
+        resumption: Resumption? = nil
     ) throws {
         self.configuration = configuration
         self.source = source
@@ -138,6 +145,7 @@ final class Engine {
         self.deliversReports = deliversReports
         self.resumption = resumption
         keepsLedger = configuration.runDirectory != nil
+        self.keeper = keeper
         information = source.information
         startedAt = system.now()
         now = startedAt
@@ -148,6 +156,9 @@ final class Engine {
         try makePools()
         if let resumption { restore(resumption) }
     }
+
+    /// Request ids of commands are above this, those of frames below.
+    static let firstRequestId: UInt64 = 1 << 63
 
     // MARK: The loop
 
@@ -177,6 +188,7 @@ final class Engine {
         now = system.now()
         for event in events { handle(event) }
         takeCommits()
+        takeKept()
         if now >= nextHousekeeping { keepHouse() }
         advance()
     }
@@ -210,15 +222,15 @@ final class Engine {
             if let deadline = worker.deadline {
                 if now >= deadline {
                     worker.deadline = nil
-                    drive(worker, .timeLimitPassed)
+                    drive(worker, .timeLimitPassed, seenAt: deadline)
                 } else {
                     next = min(next, deadline)
                 }
             }
             if let closing = worker.closedPipe {
                 if now >= closing.deadline {
-                    worker.closedPipe = nil
                     drive(worker, .misbehaved("it closed its \(closing.name)"))
+                    worker.closedPipe = nil
                 } else {
                     next = min(next, closing.deadline)
                 }
@@ -244,6 +256,8 @@ final class Engine {
             beginGathering()
             next = min(next, gathering.nextAt)
         }
+        if now >= nextWatch { nextWatch = keepWatch() }
+        next = min(next, nextWatch)
         nextHousekeeping = max(next, now + 1_000_000)
     }
 
@@ -277,7 +291,9 @@ final class Engine {
             else { return }
             gatherForTheLastTime()
         case .stopping:
-            if workers.allSatisfy({ $0.machine.state == .gone }) && commitsUnderWay == 0 {
+            if workers.allSatisfy({ $0.machine.state == .gone }) && commitsUnderWay == 0
+                && keepsUnderWay == 0
+            {
                 state = .finished
             }
         case .finished: break

@@ -39,10 +39,13 @@ struct EngineLaunch: Sendable {
             committer.close()
             thread.join()
         }
+        let keeper = configuration.runDirectory.map {
+            QuarantineKeeper(runDirectory: $0, runId: runId, wakeEngine: { flag.signal() })
+        }
         let engine = try Engine(
             configuration: configuration, source: source, mailbox: mailbox, journal: journal,
             committer: committer, system: try ProcessSystem(flag: flag), runId: runId,
-            deliversReports: frameHandler != nil, resumption: resumption)
+            deliversReports: frameHandler != nil, keeper: keeper, resumption: resumption)
         var summary = try engine.run()
         committer.close()
         thread.join()

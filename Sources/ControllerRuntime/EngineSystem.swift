@@ -63,6 +63,10 @@ protocol WorkerLink: AnyObject, ByteSink {
     /// The word of its status page at a byte offset; nil without a page.
     func statusWord(_ byteOffset: Int) -> UInt64?
 
+    /// Bytes of memory that are its own, shared pages not counted; nil when nobody can say. A few system
+    /// calls.
+    func ownMemoryByteCount() -> UInt64?
+
     /// Reads messages of it into `space`, which is not empty.
     func read(into space: UnsafeMutableRawBufferPointer) throws(PipeError) -> ReadResult
 

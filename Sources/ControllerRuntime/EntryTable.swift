@@ -47,6 +47,8 @@ struct Entry {
     var leasedSlots: [UInt32] = []
     /// Whether it came back because the place of its files could not take them.
     var wasHeld = false
+    /// A worker was lost with it, and it may have been the cause.
+    var isSuspect = false
     /// The result that waits for its files to be committed.
     var result: FrameResult?
     var resultPayload: InlineBuffer?

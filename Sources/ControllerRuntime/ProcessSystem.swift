@@ -148,6 +148,8 @@ final class ProcessLink: WorkerLink {
 
     func statusWord(_ byteOffset: Int) -> UInt64? { status?.load(byteOffset) }
 
+    func ownMemoryByteCount() -> UInt64? { ProcessMemory.ownByteCount(ofProcess: processId) }
+
     func read(into space: UnsafeMutableRawBufferPointer) throws(PipeError) -> ReadResult {
         try output.read(into: space)
     }

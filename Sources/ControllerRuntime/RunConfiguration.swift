@@ -70,13 +70,29 @@ public struct StageConfiguration: Sendable, Hashable {
     public var startTimeLimit: Duration
     /// Time that a worker has to finish and leave after `stop`; then it is killed.
     public var stopTimeLimit: Duration
+    /// Time that a worker may take for one frame; then it is killed and the frame charged. A worker that
+    /// has frames, is in none of them and gives none back for that long is killed, too. Nil: no limit.
+    public var frameTimeLimit: Duration?
+    /// Most bytes of memory of its own that a worker may take (shared frames are not its own); then it is
+    /// killed. Nil: no limit.
+    public var memoryLimit: Int?
+    /// Time that a worker has to answer a command; then it is taken for hung and killed. One that is
+    /// idle is asked every second whether it is there.
+    public var responseTimeLimit: Duration
+    /// Workers that a frame may take down before it is quarantined, at least 1.
+    public var maximumAttempts: Int
+    /// Lives in a row in which a worker finished no frame, at least 1; then the stage fails.
+    public var maximumFruitlessLives: Int
 
     /// A stage with the standard limits.
     public init(
         name: String, from: String? = nil, workerCount: Int = 1,
         processors: [ProcessorConfiguration], workerExecutable: String? = nil, inFlight: Int = 8,
         policy: DispatchPolicy = .leastLoaded, outputSlotByteCount: Int = 0,
-        startTimeLimit: Duration = .seconds(30), stopTimeLimit: Duration = .seconds(30)
+        startTimeLimit: Duration = .seconds(30), stopTimeLimit: Duration = .seconds(30),
+        frameTimeLimit: Duration? = .seconds(300), memoryLimit: Int? = nil,
+        responseTimeLimit: Duration = .seconds(10), maximumAttempts: Int = 3,
+        maximumFruitlessLives: Int = 5
     ) {
         self.name = name
         self.from = from
@@ -88,6 +104,11 @@ public struct StageConfiguration: Sendable, Hashable {
         self.outputSlotByteCount = outputSlotByteCount
         self.startTimeLimit = startTimeLimit
         self.stopTimeLimit = stopTimeLimit
+        self.frameTimeLimit = frameTimeLimit
+        self.memoryLimit = memoryLimit
+        self.responseTimeLimit = responseTimeLimit
+        self.maximumAttempts = maximumAttempts
+        self.maximumFruitlessLives = maximumFruitlessLives
     }
 }
 

@@ -56,8 +56,18 @@ final class Stage {
             workerCount: configuration.workerCount, credit: configuration.inFlight)
     }
 
+    /// Open frames of which one may have cost a worker; see `Engine+Suspects.swift`.
+    var suspectCount = 0
+
     /// Its name.
     var name: String { configuration.name }
+
+    /// What its workers may take.
+    var watchLimits: WorkerWatch.Limits {
+        WorkerWatch.Limits(
+            frameTime: configuration.frameTimeLimit?.nanoseconds,
+            responseTime: configuration.responseTimeLimit.nanoseconds)
+    }
 
     /// Waiting frames at which the stages before it pause: enough to keep all its workers busy, few
     /// enough that memory stays bounded.

@@ -62,8 +62,24 @@ final class Worker {
     var protocolVersion: UInt16 = 0
     /// What it can do beyond the minimum.
     var capabilities: Capabilities = []
-    /// The last dispatch that it said it had begun: for workers without a status page.
+    /// The dispatch that it said it had begun, and when: for workers without a status page. 0 once its
+    /// result has come.
     var startedRequestId: UInt64 = 0
+    var startedAt: UInt64 = 0
+    /// Frames that it gave back in this life, with whatever outcome.
+    var answerCount: UInt64 = 0
+    /// When its last message came.
+    var heardAt: UInt64 = 0
+    /// Since when it owes an answer to a command, and to one that changes something; nil: it owes none.
+    /// True only while workers are being looked at.
+    var oldestDebt: UInt64?
+    var oldestChange: UInt64?
+    /// When its memory was last seen below the limit.
+    var memorySeenAt: UInt64 = 0
+    /// Whether it gets on, from `start` on.
+    var watch = WorkerWatch(startedAt: 0)
+    /// What is wrong with it in this life; nil as long as nothing is.
+    var fault: WorkerFault?
     /// Whether it refused to start its chain (the reason is the user's, not the executable's).
     var startRefused = false
     /// Why it could not prepare an accepted change, as the end of a sentence; nil when it could.

@@ -59,6 +59,9 @@ public final class Frame {
     package private(set) var region: FrameRegion?
     /// Bytes of the payload in the region.
     public private(set) var byteCount = 0
+    /// How many workers ended while they processed it. Not for processors, whose outputs must not depend
+    /// on it.
+    package var attempt: UInt32 = 0
     /// Whether a processor may use it now.
     package private(set) var isOpen = false
     private var memory: (any FrameMemory)?

@@ -106,7 +106,7 @@ extension ProcessorChain {
     /// Sets all statistics to zero.
     package func resetStats() throws(ProcessorFailure) {
         for link in links {
-            try link.call(.resetStats) { link.processor.resetStats() }
+            try link.call(.resetStats) { try link.processor.resetStats() }
             link.counters.reset()
         }
     }

@@ -47,8 +47,8 @@ open class UserDataProcessor {
     /// Called once after the last frame.
     open func stop() throws {}
 
-    /// Sets the processor's own statistics to zero.
-    open func resetStats() {}
+    /// Sets the processor's own statistics to zero. When it throws, the person who asked is told.
+    open func resetStats() throws {}
 
     /// The processor's own statistics by key; called between frames.
     open func getStats() -> [String: StatisticValue] { [:] }

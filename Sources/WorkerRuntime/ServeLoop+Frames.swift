@@ -39,6 +39,7 @@ extension ServeLoop {
             endedNanoseconds = started
             return end()
         }
+        frame.attempt = order.attempt
         result.uniqueId = frame.uniqueId
         result.bytesIn = UInt64(frame.byteCount)
         switch chain.process(frame) {

@@ -23,10 +23,17 @@ import Testing
             outputSlotBytes: 16MiB
             startTimeLimit: 5s
             stopTimeLimit: 1min
+            frameTimeLimit: 90s
+            memoryLimit: 2GiB
+            responseTimeLimit: 500ms
+            maximumAttempts: 7
+            maximumFruitlessLives: 9
           - name: save
             from: correct
             processors: [PixelStatistics, "A:x='1,2'"]
             policy: {hash: run}
+            frameTimeLimit: none
+            memoryLimit: none
         """
 
     private func message(_ text: String) -> String {
@@ -57,11 +64,15 @@ import Testing
         #expect(correct.inFlight == 4 && correct.policy == .roundRobin)
         #expect(correct.outputSlotByteCount == 16 << 20)
         #expect(correct.startTimeLimit == .seconds(5) && correct.stopTimeLimit == .seconds(60))
+        #expect(correct.frameTimeLimit == .seconds(90) && correct.memoryLimit == 2 << 30)
+        #expect(correct.responseTimeLimit == .milliseconds(500))
+        #expect(correct.maximumAttempts == 7 && correct.maximumFruitlessLives == 9)
         // Texts stay as they are written: `no` is no boolean before a setting says so.
         #expect(
             correct.processors[0].settings["levels"]
                 == .list(["1", "no", "a b"].map { .scalar(.string($0)) }))
         let save = configuration.stages[1]
+        #expect(save.frameTimeLimit == nil && save.memoryLimit == nil)
         #expect(save.from == "correct" && save.policy == .hash(attribute: "run"))
         #expect(save.processors[1].settings["x"] == .scalar(.string("1,2")))
     }
@@ -114,6 +125,9 @@ import Testing
         ("stages:\n  - processors: [P]\n    policy: best\n", "must be least-loaded"),
         ("stages:\n  - processors: [P]\n    startTimeLimit: soon\n", "must be a time"),
         ("stages:\n  - processors: [P]\n    outputSlotBytes: big\n", "must be a size"),
+        ("stages:\n  - processors: [P]\n    frameTimeLimit: 0\n", "must be a time above 0"),
+        ("stages:\n  - processors: [P]\n    memoryLimit: 0\n", "must be a size above 0"),
+        ("stages:\n  - processors: [P]\n    maximumAttempts: 0\n", "from 1 to"),
         ("stages:\n  - processors: []\n", "stages[0].processors is empty"),
         ("stages:\n  - processors: [{A: {}, B: {}}]\n", "must hold one processor"),
         ("stages:\n  - processors: [\"A:x\"]\n", "p.yaml:2: stages[0].processors[0] is wrong"),

@@ -101,6 +101,8 @@ import Testing
         (["FILE", "--in-flight", "0"], "--in-flight is 0"),
         (["FILE", "--policy", "best"], "--policy is best"),
         (["FILE", "--plane", "x"], "--plane is x"),
+        (["FILE", "--frame-time-limit", "soon"], "--frame-time-limit is soon"),
+        (["FILE", "--memory-limit", "0"], "--memory-limit is 0"),
         (["FILE", "--log-level", "loud"], "--log-level is loud"),
     ])
     func `what does not fit is refused`(arguments: [String], expected: String) {

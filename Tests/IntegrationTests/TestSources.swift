@@ -1,4 +1,5 @@
 import ControllerRuntime
+import Dispatch
 import NDArrays
 import Synchronization
 
@@ -34,4 +35,30 @@ final class CountingSource: FrameSource {
         let number = announced.withLock { $0 }
         destination.bindMemory(to: UInt16.self).update(repeating: UInt16(number & 0xFFFF))
     }
+}
+
+/// Gives no frame until it is cancelled.
+final class IdleSource: FrameSource {
+    let information = SourceInformation(name: "idle", frameCount: nil, slotByteCount: 512)
+    private let gate = DispatchSemaphore(value: 0)
+
+    func next() throws -> FrameAnnouncement? {
+        gate.wait()
+        return nil
+    }
+
+    func fill(_ destination: UnsafeMutableRawBufferPointer) throws {}
+
+    func cancel() { gate.signal() }
+}
+
+/// Values that other threads give.
+final class Collected<Value: Sendable>: Sendable {
+    private let list = Mutex<[Value]>([])
+
+    /// What has been given so far.
+    var values: [Value] { list.withLock { $0 } }
+
+    /// Takes a value.
+    func add(_ value: Value) { list.withLock { $0.append(value) } }
 }

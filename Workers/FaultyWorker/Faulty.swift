@@ -23,11 +23,24 @@ final class Faulty: UserDataProcessor {
         "signal", default: 9, in: 1...64, "The signal that it sends itself.")
     private static let byteCount = Setting(
         "bytes", default: 1 << 30, in: 0...(1 << 40), unit: "B", "How much memory it takes.")
+    private static let message = Setting(
+        "message", default: "welcome", choices: Forgery.allCases.map(\.rawValue),
+        "The message that outOfPlace sends.")
+    private static let probability = Setting(
+        "probability", default: 1.0, in: 0...1,
+        "For which part of the frames it does it, by a hash of seed, frame id and attempt.")
+    private static let seed = Setting("seed", default: 1, in: 0..., "Seed of that hash.")
+    private static let sticky = Setting(
+        "sticky", default: false,
+        "Whether the attempt is left out of the hash: a frame is then bad for good.")
     private static let tag = Setting("tag", default: 0, in: 0..., "Goes into the attribute tag.")
 
     override static var summary: String { "Does wrong things on demand, for tests." }
     override static var settings: [any SettingDeclaration] {
-        [misdeed, hook, frames, once, seconds, signal, byteCount, tag]
+        [
+            misdeed, hook, frames, once, seconds, signal, byteCount, message, probability, seed,
+            sticky, tag,
+        ]
     }
 
     private var configuration: Configuration
@@ -52,7 +65,8 @@ final class Faulty: UserDataProcessor {
 
     override func process(_ frame: Frame) throws -> Frame? {
         let frames = configuration[Self.frames]
-        if frames.isEmpty || frames.contains(Int(clamping: frame.frameId)) { try act(in: .process) }
+        let isNamed = frames.isEmpty || frames.contains(Int(clamping: frame.frameId))
+        if isNamed && isChosen(frame) { try act(in: .process) }
         frameCount += 1
         frame.attributes.set("tag", .int64(Int64(configuration[Self.tag])))
         return frame
@@ -65,14 +79,34 @@ final class Faulty: UserDataProcessor {
         return ["nSurvived": .unsigned(frameCount)]
     }
 
-    override func resetStats() {
-        actWithoutThrowing(in: .resetStats)
+    override func resetStats() throws {
+        try act(in: .resetStats)
         frameCount = 0
+    }
+
+    /// Whether the dice, which fall the same in every run, are for this frame.
+    private func isChosen(_ frame: Frame) -> Bool {
+        let probability = configuration[Self.probability]
+        guard probability < 1 else { return true }
+        let attempt = configuration[Self.sticky] ? 0 : UInt64(frame.attempt)
+        var hash = UInt64(configuration[Self.seed])
+        for number in [frame.frameId, frame.branch, attempt] {
+            hash = Self.mix(hash &+ 0x9E37_79B9_7F4A_7C15 &+ number)
+        }
+        return Double(hash >> 11) * 0x1p-53 < probability
+    }
+
+    /// The finalizer of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
+    private static func mix(_ number: UInt64) -> UInt64 {
+        var mixed = number
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
     }
 
     private func act(in hook: Hook) throws { try act(in: hook, by: configuration) }
 
-    /// Hooks that can't throw print what they would have thrown.
+    /// A hook that can't throw prints what it would have thrown.
     private func actWithoutThrowing(in hook: Hook) {
         do {
             try act(in: hook)
@@ -94,7 +128,9 @@ final class Faulty: UserDataProcessor {
         try misdeed.commit(
             Misdeed.Details(
                 signal: Int32(configuration[Self.signal]), seconds: configuration[Self.seconds],
-                byteCount: configuration[Self.byteCount]), in: hook.rawValue)
+                byteCount: configuration[Self.byteCount],
+                message: Forgery(rawValue: configuration[Self.message]) ?? .welcome),
+            in: hook.rawValue)
     }
 }
 

@@ -25,18 +25,31 @@ enum Misdeed: String, CaseIterable {
     case print
     /// Writes text on every pipe that it finds, the protocol's among them.
     case garbage
+    /// Writes half a message on the protocol's pipe and leaves with code 0.
+    case halfMessage
+    /// Writes a valid message that does not belong there: the setting `message` says which.
+    case outOfPlace
     /// Closes every descriptor from 3 up.
     case closeDescriptors
     /// Closes the pipes on which it could write.
     case closeOutput
+    /// Closes the pipes from which it could read, and lives on without them.
+    case closeInput
+    /// Reads nothing any more, and lives on.
+    case stopReading
+    /// Stops itself by SIGSTOP: it neither runs nor ends.
+    case freeze
     /// Takes and touches memory of the setting `bytes`, for good.
     case allocate
+    /// The same in small steps, 4 MiB every 5 ms.
+    case grow
 
     /// What a misdeed needs to know.
     struct Details {
         var signal: Int32
         var seconds: Double
         var byteCount: Int
+        var message: Forgery
     }
 
     /// Does it; most do not return.
@@ -54,12 +67,18 @@ enum Misdeed: String, CaseIterable {
         case .fail: throw Failure(place: place)
         case .print: Swift.print("a faulty processor prints in \(place)")
         case .garbage:
-            Self.forEachWritablePipe { pipe in
-                _ = "this is no message\n".withCString { write(pipe, $0, strlen($0)) }
-            }
+            Self.forEachWritablePipe { $0.write(Array("this is no message\n".utf8)[...]) }
+        case .halfMessage:
+            Self.forEachWritablePipe { $0.write(Forgery.started.bytes.prefix(20)) }
+            Glibc._exit(0)
+        case .outOfPlace: Self.forEachWritablePipe { $0.write(details.message.bytes[...]) }
         case .closeDescriptors: for descriptor in Int32(3)..<1024 { close(descriptor) }
-        case .closeOutput: Self.forEachWritablePipe { close($0) }
+        case .closeOutput: Self.forEachWritablePipe { close($0.number) }
+        case .closeInput: Self.replaceInput(keepsOld: false)
+        case .stopReading: Self.replaceInput(keepsOld: true)
+        case .freeze: Glibc.kill(getpid(), SIGSTOP)
         case .allocate: Self.allocate(details.byteCount)
+        case .grow: Self.grow(to: details.byteCount)
         }
     }
 
@@ -82,18 +101,51 @@ enum Misdeed: String, CaseIterable {
         UnsafeMutablePointer<Int>(bitPattern: 8)?.pointee = 1
     }
 
-    private static func forEachWritablePipe(_ body: (Int32) -> Void) {
-        for descriptor in Int32(3)..<256 {
+    /// The end of a pipe by its number.
+    private struct PipeEnd {
+        var number: Int32
+
+        /// Writes bytes; what does not go is lost, as the worker soon is.
+        func write(_ bytes: ArraySlice<UInt8>) {
+            _ = bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) }
+        }
+    }
+
+    private static func forEachWritablePipe(_ body: (PipeEnd) -> Void) {
+        pipes(O_WRONLY).forEach(body)
+    }
+
+    /// The ends of pipes from 3 up that are open for reading or for writing.
+    private static func pipes(_ mode: Int32) -> [PipeEnd] {
+        (Int32(3)..<256).filter { descriptor in
             var facts = stat()
-            guard fstat(descriptor, &facts) == 0, facts.st_mode & S_IFMT == S_IFIFO,
-                fcntl(descriptor, F_GETFL) & O_ACCMODE == O_WRONLY
-            else { continue }
-            body(descriptor)
+            return fstat(descriptor, &facts) == 0 && facts.st_mode & S_IFMT == S_IFIFO
+                && fcntl(descriptor, F_GETFL) & O_ACCMODE == mode
+        }.map(PipeEnd.init)
+    }
+
+    /// Puts a pipe on which nothing ever comes in the place of the input. What was the input stays open
+    /// or not.
+    private static func replaceInput(keepsOld: Bool) {
+        for input in pipes(O_RDONLY) {
+            var ends: [Int32] = [0, 0]
+            if keepsOld { _ = dup(input.number) }
+            guard pipe(&ends) == 0 else { continue }
+            dup2(ends[0], input.number)
+            close(ends[0])
         }
     }
 
     private static func allocate(_ byteCount: Int) {
         guard byteCount > 0, let memory = malloc(byteCount) else { return }
         memset(memory, 1, byteCount)
+    }
+
+    private static func grow(to byteCount: Int) {
+        let step = 4 << 20
+        for _ in 0..<max(1, byteCount / step) {
+            allocate(step)
+            sleep(seconds: 0.005)
+        }
     }
 }
