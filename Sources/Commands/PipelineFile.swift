@@ -11,9 +11,9 @@ enum PipelineFile {
     ]
     /// Keys of a stage.
     static let stageKeys = [
-        "name", "from", "workers", "processors", "worker", "inFlight", "policy", "outputSlotBytes",
-        "startTimeLimit", "stopTimeLimit", "frameTimeLimit", "memoryLimit", "responseTimeLimit",
-        "maximumAttempts", "maximumFruitlessLives",
+        "name", "from", "workers", "processors", "worker", "inFlight", "policy", "overload",
+        "queueLimit", "outputSlotBytes", "startTimeLimit", "stopTimeLimit", "frameTimeLimit",
+        "memoryLimit", "responseTimeLimit", "maximumAttempts", "maximumFruitlessLives",
     ]
     /// Keys of `pool`.
     static let poolKeys = ["inputSlots", "inputSlotBytes", "maximumBytes"]
@@ -146,6 +146,13 @@ enum PipelineFile {
             stage.inFlight = try inFlight.integer(in: 1...StageConfiguration.maximumInFlight)
         }
         if let policy = values["policy"] { stage.policy = try self.policy(policy) }
+        if let overload = values["overload"] {
+            stage.overload = try overload.parsed(
+                OverloadPolicy.expected, OverloadPolicy.init(text:))
+        }
+        if let limit = values["queueLimit"] {
+            stage.queueLimit = try limit.integer(in: 1...StageConfiguration.maximumQueueLimit)
+        }
         if let bytes = values["outputSlotBytes"] {
             stage.outputSlotByteCount = try byteCount(bytes)
         }
@@ -298,6 +305,36 @@ struct StallTimeLimit {
 extension Durability {
     /// What it has to be, for errors.
     static let expected = allCases.map(\.rawValue).joined(separator: " or ")
+}
+
+extension OverloadPolicy {
+    /// What a policy has to be, for errors.
+    static let expected = "block, drop-oldest, drop-newest or sample=1/N"
+
+    /// The policy of its words, nil for others.
+    init?(text: String) {
+        switch text {
+        case "block": self = .block
+        case "drop-oldest": self = .dropOldest
+        case "drop-newest": self = .dropNewest
+        default:
+            let prefix = "sample=1/"
+            guard text.hasPrefix(prefix), let everyNth = Int(text.dropFirst(prefix.count)),
+                everyNth > 0
+            else { return nil }
+            self = .sample(everyNth: everyNth)
+        }
+    }
+
+    /// The words that `init(text:)` reads.
+    var text: String {
+        switch self {
+        case .block: "block"
+        case .dropOldest: "drop-oldest"
+        case .dropNewest: "drop-newest"
+        case .sample(let everyNth): "sample=1/\(everyNth)"
+        }
+    }
 }
 
 extension DispatchPolicy {

@@ -62,6 +62,8 @@ enum PipelineText {
         if let worker = stage.workerExecutable { lines.append("    worker: \(quoted(worker))") }
         lines.append("    inFlight: \(stage.inFlight)")
         lines.append("    policy: \(quoted(stage.policy.text))")
+        if let overload = stage.overload { lines.append("    overload: \(quoted(overload.text))") }
+        if let limit = stage.queueLimit { lines.append("    queueLimit: \(limit)") }
         if stage.outputSlotByteCount != 0 {
             lines.append("    outputSlotBytes: \(stage.outputSlotByteCount)")
         }

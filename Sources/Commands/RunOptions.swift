@@ -85,6 +85,14 @@ struct RunOptions: ParsableArguments {
     var memoryLimit: String?
 
     @Option(
+        help: ArgumentHelp(
+            "What the stages that say nothing do with frames for which they have no room: "
+                + "\(OverloadPolicy.expected).",
+            valueName: "policy"),
+        completion: .list(["block", "drop-oldest", "drop-newest", "sample=1/10"]))
+    var overload: String?
+
+    @Option(
         help: ArgumentHelp("How pixels get to workers: shared or inline.", valueName: "plane"),
         completion: .list(PixelPlane.allCases.map(\.rawValue)))
     var plane: String?
@@ -167,6 +175,13 @@ struct RunOptions: ParsableArguments {
                         + "\(StageConfiguration.maximumInFlight)")
             }
             stage.inFlight = inFlight
+        }
+        if let overload {
+            guard let value = OverloadPolicy(text: overload) else {
+                throw CommandError(
+                    "--overload is \(overload): it must be \(OverloadPolicy.expected)")
+            }
+            if stage.overload == nil { stage.overload = value }
         }
         if let policy {
             guard let value = DispatchPolicy(text: policy) else {

@@ -6,6 +6,9 @@ enum StatisticsText {
     /// Accounts of stages, counters of processors, then what processors count themselves.
     static func lines(stages: [StageSummary], workers: [WorkerSummary]) -> [String] {
         var lines = stageTable(stages, workers: workers).lines()
+        for stage in stages where stage.ledger.droppedTotal > 0 {
+            lines.append("\(stage.name) dropped \(AccountText.drops(stage.ledger))")
+        }
         let processors = processorTable(stages)
         if !processors.isEmpty { lines += [""] + processors.lines() }
         for stage in stages {
@@ -115,6 +118,12 @@ extension JSONScalar {
 
 /// An account of frames in words.
 enum AccountText {
+    /// `120 (overload), 9000 (sample)`: what was dropped, by reason.
+    static func drops(_ ledger: LedgerCounts) -> String {
+        ledger.dropped.sorted { $0.key < $1.key }.map { "\($0.value) (\($0.key))" }
+            .joined(separator: ", ")
+    }
+
     /// `120 frames accepted: 100 processed, 5 filtered, 3 failed, 2 dropped (stopped), 10 in
     /// flight`; what is zero is left out.
     static func line(_ ledger: LedgerCounts, frameCount: Int? = nil) -> String {

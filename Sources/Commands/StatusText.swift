@@ -15,13 +15,15 @@ enum StatusText {
         ]
         var stages = TextTable([
             ("stage", .left), ("accepted", .right), ("processed", .right), ("filtered", .right),
-            ("failed", .right), ("in flight", .right), ("queued", .right),
+            ("failed", .right), ("dropped", .right), ("in flight", .right), ("queued", .right),
         ])
         for stage in status.stages {
             let ledger = stage.ledger
             stages.add([
                 stage.name, "\(ledger.accepted)", "\(ledger.processed)", "\(ledger.filtered)",
-                "\(ledger.failed)", "\(ledger.inFlight)", "\(stage.queued)",
+                "\(ledger.failed)",
+                ledger.droppedTotal == 0 ? "" : "\(ledger.droppedTotal)",
+                "\(ledger.inFlight)", "\(stage.queued)",
             ])
         }
         var workers = TextTable([
@@ -60,6 +62,8 @@ enum StatusText {
         parts.append(rate(status, isShort: true))
         let bad = status.ledger.failed + status.ledger.quarantined
         if bad > 0 { parts.append("\(bad) failed") }
+        let dropped = status.ledger.droppedTotal
+        if dropped > 0 { parts.append("\(dropped) dropped") }
         if let remaining = status.remainingSeconds, status.state == .running {
             parts.append("\(NumberText.duration(seconds: remaining)) left")
         }

@@ -32,6 +32,9 @@ struct CreditBoard {
     /// Frames that the open workers could take now.
     private(set) var freeCredit = 0
 
+    /// Frames that all workers have in flight.
+    private(set) var totalLoad = 0
+
     /// Whether a worker is open and has credit.
     func hasCredit(_ worker: Int) -> Bool { isOpen[worker] && load[worker] < credit }
 
@@ -57,6 +60,7 @@ struct CreditBoard {
     mutating func open(_ worker: Int) {
         precondition(!isOpen[worker])
         isOpen[worker] = true
+        totalLoad -= load[worker]
         load[worker] = 0
         freeCredit += credit
         insert(worker)
@@ -74,6 +78,7 @@ struct CreditBoard {
     mutating func add(_ worker: Int) {
         if hasCredit(worker) { remove(worker) }
         load[worker] += 1
+        totalLoad += 1
         if isOpen[worker] { freeCredit -= 1 }
         if hasCredit(worker) { insert(worker) }
     }
@@ -83,6 +88,7 @@ struct CreditBoard {
         precondition(load[worker] > 0)
         if hasCredit(worker) { remove(worker) }
         load[worker] -= 1
+        totalLoad -= 1
         if isOpen[worker] { freeCredit += 1 }
         if hasCredit(worker) { insert(worker) }
     }

@@ -14,28 +14,51 @@ extension Engine {
         let kind = fate == .dropped ? reason : ""
         stage.ledger.close(
             fate, reason: kind, nanoseconds: now &- min(now, entries[place].acceptedAt))
-        if fate > .processed { tell(place, fate, reason, stage) }
+        let overload = fate == .dropped ? OverloadReason(rawValue: reason) : nil
+        if let overload {
+            letGo(place, stage, overload)
+        } else if fate > .processed {
+            tell(place, fate, reason, stage)
+        }
         if stage.hold.isHeld { frameEnded(place, fate, stage) }
-        recordClosing(of: place, fate)
-        end(place, worst: isLeaf ? fate : .filtered)
+        recordClosing(of: place, fate, overload)
+        end(place, isLeaf ? fate : nil, overload)
     }
 
     /// Frees what an entry holds and its place, and closes its source frame with the last of its entries.
-    func end(_ place: Int, worst: FrameFate) {
+    /// `fate` nil: it says nothing about the source frame.
+    func end(_ place: Int, _ fate: FrameFate?, _ overload: OverloadReason? = nil) {
         let stage = stages[entries[place].stage]
         if entries[place].isSuspect { stage.suspectCount -= 1 }
+        stage.endedCount += 1
         release(entries[place].bytes)
         for slot in entries[place].leasedSlots { stage.outputPool?.release(slot) }
         let root = entries[place].root
         entries.close(place)
-        roots[root].worst = max(roots[root].worst, worst)
+        if let fate { roots[root].outcome.conclude(fate, overload) }
         roots[root].openEntries -= 1
         guard roots[root].openEntries == 0 else { return }
+        closeRoot(root)
+    }
+
+    /// Closes a source frame of which no entry is open.
+    func closeRoot(_ root: Int) {
+        let overload = roots[root].outcome.letGoBecause
+        let fate = roots[root].outcome.fate
         ledger.close(
-            roots[root].worst, reason: roots[root].worst == .dropped ? dropReason : "",
+            fate, reason: fate == .dropped ? overload?.rawValue ?? dropReason : "",
             nanoseconds: now &- min(now, roots[root].acceptedAt))
         lastClosedAt = now
         roots.close(root)
+    }
+
+    /// Tells of an entry that its stage's policy let go: in the journal together with others.
+    private func letGo(_ place: Int, _ stage: Stage, _ reason: OverloadReason) {
+        note(entries[place].key.frameId, 1, by: stage, because: reason)
+        guard deliversReports else { return }
+        var report = report(place, .dropped)
+        report.reason = reason.rawValue
+        jobs.append(.report(report))
     }
 
     /// Records a frame that did not go through in ledger, journal and summary.

@@ -23,6 +23,7 @@ extension Engine {
                 [account("", summary.ledger)]
                     + summary.stages.map { account($0.name, $0.ledger) }))
         committer.submit(&jobs)
+        recordOverload(all: true)
         record(
             "run-finish",
             [

@@ -10,8 +10,14 @@ extension Engine {
     /// Takes the frames that the source has ready; true when there may be more at once.
     func takeArrivals() -> Bool {
         guard sourceIsRunning else { return false }
+        for place in closedOf.indices {
+            let stage = stages[firstStages[place]]
+            closedOf[place] = stage.endedCount
+            roomOf[place] = stage.credit + stage.maximumWaitingCount - stage.board.totalLoad
+        }
         let delivery = intake.exchange(
-            &arrivals, freedSlots: &freedSlots, closed: ledger.closed, backlog: backlog)
+            &arrivals, freedSlots: &freedSlots, closed: ledger.closed, closedOf: closedOf,
+            roomOf: roomOf, backlog: backlog)
         for arrival in arrivals { accept(arrival) }
         let isLast = arrivals.isEmpty
         arrivals.removeAll(keepingCapacity: true)
@@ -25,7 +31,7 @@ extension Engine {
             advance()
         }
         // Where enough frames wait, the next ones can wait for the next result.
-        return !isLast && backlog < 0
+        return !isLast && (backlog < 0 || intake.looksAlways)
     }
 
     /// Frames that wait for the first stages beyond what their workers could take now: of the
@@ -40,18 +46,32 @@ extension Engine {
     }
 
     private func accept(_ arrival: IntakeFrame) {
+        if arrival.taken.isEmpty { return passBy(arrival) }
         if firstAcceptedAt == nil { firstAcceptedAt = arrival.acceptedAt }
         ledger.open()
         highestFrameId = max(highestFrameId, arrival.frameId)
         let root = roots.open(frameId: arrival.frameId, acceptedAt: arrival.acceptedAt)
-        roots[root].openEntries = firstStages.count
+        // Stages that an earlier life has done with do not get it again.
+        let wanted = wantedStages(of: arrival.frameId, root: root)
+        let isResumed = resumption != nil
+        roots[root].openEntries =
+            isResumed ? wanted.count { takes(arrival, $0) } : arrival.taken.count
         var bytes = EntryBytes.none
         if let slot = arrival.slot {
             bytes = .slot(pool: 0, slot: slot, byteCount: Int(arrival.frame.byteCount))
         }
-        let wanted = wantedStages(of: arrival.frameId, root: root)
-        for (position, stage) in wanted.enumerated() {
-            if position > 0 { retain(bytes) }
+        var isFirst = true
+        for (position, stage) in firstStages.enumerated() {
+            guard arrival.taken.contains(StageSet(place: position)) else {
+                passBy(arrival, position)
+                continue
+            }
+            guard !isResumed || wanted.contains(stage) else {
+                stages[stage].endedCount += 1
+                continue
+            }
+            if !isFirst { retain(bytes) }
+            isFirst = false
             let place = open(
                 key: FrameKey(frameId: arrival.frameId), stage: stages[stage], root: root,
                 frame: arrival.frame, bytes: bytes, acceptedAt: arrival.acceptedAt)
@@ -60,9 +80,18 @@ extension Engine {
             } else if let failure = arrival.failure {
                 close(place, .failed, reason: failure)
             } else {
-                enqueue(place)
+                enqueueOrLetGo(place)
             }
         }
+        if isFirst {
+            release(bytes)
+            closeRoot(root)
+        }
+    }
+
+    private func takes(_ arrival: IntakeFrame, _ stage: Int) -> Bool {
+        firstStages.firstIndex(of: stage).map { arrival.taken.contains(StageSet(place: $0)) }
+            ?? false
     }
 
     /// Opens the entry of a frame in a stage. One that an earlier life has closed is in the account.
@@ -126,7 +155,7 @@ extension Engine {
         }
     }
 
-    private func hash(_ place: Int, _ attribute: String?) -> Int {
+    func hash(_ place: Int, _ attribute: String?) -> Int {
         guard let attribute else {
             return Int(truncatingIfNeeded: entries[place].key.frameId &- 1) & Int.max
         }
@@ -169,7 +198,7 @@ extension Engine {
     func mayDispatch(_ stage: Stage) -> Bool {
         if let pool = stage.outputPool, pool.freeCount < stage.leaseCount { return false }
         return stage.consumers.allSatisfy {
-            stages[$0].waitingCount < stages[$0].maximumWaitingCount
+            !stages[$0].waits || stages[$0].waitingCount < stages[$0].maximumWaitingCount
         }
     }
 
@@ -187,6 +216,7 @@ extension Engine {
         entries[place].configurationVersion = version
         entries[place].worker = Int32(worker.id)
         entries[place].lastWorker = Int32(worker.id)
+        entries[place].wasDispatched = true
         stage.board.add(worker.placeInStage)
         let inline = inlineBytes(
             of: place, mapsPools: worker.capabilities.contains(.sharedPools))
@@ -377,6 +407,12 @@ extension Engine {
         _ place: Int, _ result: FrameResult, _ payload: InlineBuffer?, _ stage: Stage
     ) {
         if !entries[place].isRepeated { stage.outputCount += UInt64(entries[place].outputCount) }
+        let fate: FrameFate = result.outcome == .filtered ? .filtered : .processed
+        if stage.outputsMayBeLetGo && !entries[place].isRepeated {
+            // In the ledger a parent stands before its children, and those may end here.
+            recordClosing(of: place, fate)
+            entries[place].isRecorded = true
+        }
         for consumer in stage.consumers {
             for (index, output) in result.outputs.enumerated() {
                 guard let key = entries[place].key.child(index),
@@ -385,7 +421,6 @@ extension Engine {
                 handOn(output, key: key, from: place, payload, to: stages[consumer])
             }
         }
-        let fate: FrameFate = result.outcome == .filtered ? .filtered : .processed
         let isLeaf = stage.consumers.isEmpty || result.outputs.isEmpty
         let isReported = deliversReports && stage.consumers.isEmpty && result.outputs.isEmpty
         if isReported && result.files.isEmpty {
@@ -398,6 +433,9 @@ extension Engine {
         _ output: FrameDescriptor, key: FrameKey, from place: Int, _ payload: InlineBuffer?,
         to stage: Stage
     ) {
+        if letGoAtOnce(key, uniqueId: output.uniqueId, root: entries[place].root, by: stage) {
+            return
+        }
         var frame = output
         let bytes: EntryBytes
         switch output.location {
@@ -417,7 +455,7 @@ extension Engine {
         roots[root].openEntries += 1
         let child = open(
             key: key, stage: stage, root: root, frame: frame, bytes: bytes, acceptedAt: now)
-        enqueue(child)
+        enqueueOrLetGo(child)
     }
 
     private func bytes(

@@ -9,13 +9,20 @@ extension Engine {
     private static let closingPeriod: UInt64 = 20_000_000
 
     /// Notes that an entry is closed, unless the committer has written so.
-    func recordClosing(of place: Int, _ fate: FrameFate) {
+    func recordClosing(of place: Int, _ fate: FrameFate, _ overload: OverloadReason? = nil) {
         guard keepsLedger, !entries[place].isRecorded else { return }
+        var closing = closing(of: place, fate)
+        closing.overload = overload
+        add(closing)
+    }
+
+    /// Notes a closing for the ledger.
+    func add(_ closing: Closing) {
         if closings.isEmpty {
             closingsDueAt = now + Self.closingPeriod
             wake(at: closingsDueAt)
         }
-        closings.append(closing(of: place, fate))
+        closings.append(closing)
     }
 
     /// What the ledger will say of a frame when its files have their names.

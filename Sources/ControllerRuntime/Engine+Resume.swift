@@ -46,7 +46,7 @@ extension Engine {
         }
         let key = FrameKey(frameId: frameId)
         let wanted = firstStages.filter { !resumption.isComplete(key, stage: $0) }
-        roots[root].worst = halfDone.worst
+        roots[root].outcome = halfDone.outcome
         roots[root].openEntries = wanted.count
         return wanted
     }
@@ -88,6 +88,6 @@ extension Engine {
             }
         }
         if stage.hold.isHeld { frameEnded(place, fate, stage) }
-        end(place, worst: .filtered)
+        end(place, nil)
     }
 }

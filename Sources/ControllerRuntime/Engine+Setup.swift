@@ -11,11 +11,6 @@ extension Engine {
     /// without copies.
     private static let outputSlotsPerFrame = 4
 
-    /// Small frames get more slots, so that the source is woken for many at a time: eight for each
-    /// that may be in flight, as long as all of them take no more than 4 MiB.
-    private static let smallFramesPerCredit = 8
-    private static let smallPoolByteCount = 4 << 20
-
     /// Makes the stages and their workers from the configuration, and checks it.
     func makeStages() throws(ControllerError) {
         guard configuration.stages.count <= LedgerRecord.maximumStageCount else {
@@ -34,7 +29,8 @@ extension Engine {
         }
         for (index, configuration) in configuration.stages.enumerated() {
             try check(configuration, index: index)
-            stages.append(Stage(index: index, configuration: configuration))
+            stages.append(
+                Stage(index: index, configuration: configuration, isLive: information.isLive))
         }
         for stage in stages {
             if let from = stage.configuration.from {
@@ -46,6 +42,7 @@ extension Engine {
                             + stages.map(\.name).joined(separator: ", "))
                 }
                 upstream.consumers.append(stage.index)
+                if stage.overload != .block { upstream.outputsMayBeLetGo = true }
             } else {
                 firstStages.append(stage.index)
             }
@@ -54,6 +51,12 @@ extension Engine {
                 stage.workers.append(worker)
                 workers.append(worker)
             }
+        }
+        guard firstStages.count <= StageSet.maximumCount else {
+            throw ControllerError(
+                .configuration,
+                "\(firstStages.count) stages take the source's frames; "
+                    + "\(StageSet.maximumCount) are possible")
         }
         for stage in stages { try checkReachable(stage) }
         for stage in stages { stage.wantsOutputs = deliversReports || !stage.consumers.isEmpty }
@@ -81,6 +84,29 @@ extension Engine {
         }
         guard !stage.processors.isEmpty else { throw refuse("it has no processor") }
         try checkLimits(of: stage, refuse)
+        try checkOverload(of: stage, refuse)
+    }
+
+    private func checkOverload(
+        of stage: StageConfiguration, _ refuse: (String) -> ControllerError
+    ) throws(ControllerError) {
+        if let limit = stage.queueLimit {
+            guard (1...StageConfiguration.maximumQueueLimit).contains(limit) else {
+                throw refuse(
+                    "a queue limit of \(limit) frames; 1 to "
+                        + "\(StageConfiguration.maximumQueueLimit) are possible")
+            }
+        }
+        switch stage.overload {
+        case .sample(let everyNth) where everyNth < 1:
+            throw refuse("a sample of 1/\(everyNth); give 1/1 or less")
+        case .dropOldest where stage.from == nil && !information.isLive,
+            .dropNewest where stage.from == nil && !information.isLive:
+            throw refuse(
+                "it would drop frames of \(information.name), which waits for the pipeline and loses "
+                    + "none; use block, or sample=1/n to look at every n-th frame only")
+        case .block, .dropOldest, .dropNewest, .sample, nil: break
+        }
     }
 
     private func checkLimits(
@@ -122,34 +148,34 @@ extension Engine {
     /// Makes the pools: the source's, and one for every stage whose outputs somebody takes.
     func makePools() throws {
         let isShared = configuration.plane == .shared
-        let firstCredit = firstStages.map { credit(of: stages[$0]) }.reduce(0, +)
-        var openLimit = 2 * firstCredit + 2
-        var slots: [UInt32] = []
         let slotByteCount = max(configuration.inputSlotByteCount, information.slotByteCount)
+        let shares = InputShares(
+            firstStages.map { place in
+                let stage = stages[place]
+                return InputShares.Demand(
+                    policy: stage.overload, waits: stage.waits, credit: stage.credit,
+                    queueLimit: stage.configuration.queueLimit)
+            }, slotByteCount: slotByteCount, askedSlotCount: configuration.inputSlotCount)
+        var slots: [UInt32] = []
         if slotByteCount > 0 {
-            let affordable = Self.smallPoolByteCount / slotByteCount
-            let count =
-                configuration.inputSlotCount > 0
-                ? configuration.inputSlotCount
-                : max(openLimit, min(Self.smallFramesPerCredit * firstCredit, affordable))
-            try checkMemory(slotByteCount, count, "the source's pool")
+            try checkMemory(slotByteCount, shares.slotCount, "the source's pool")
             let pool = try SlotPool(
-                poolId: 0, slotByteCount: slotByteCount, slotCount: count, isShared: isShared)
+                poolId: 0, slotByteCount: slotByteCount, slotCount: shares.slotCount,
+                isShared: isShared)
             while let slot = pool.take() { slots.append(slot) }
             slots.reverse()
             sourcePool = pool
-            openLimit = max(openLimit, count)
         }
+        let isPlain = shares.stages.allSatisfy { $0 == IntakeStage() }
+        closedOf = isPlain ? [] : Array(repeating: 0, count: firstStages.count)
+        roomOf = Array(repeating: 0, count: closedOf.count)
         let flag = mailbox.flag
         intake = try FrameIntake(
-            freeSlots: slots, maximumOpenCount: openLimit, wakeEngine: { flag.signal() })
+            freeSlots: slots, maximumOpenCount: shares.openLimit, stages: shares.stages,
+            wakeEngine: { flag.signal() })
         for stage in stages where stage.wantsOutputs && isShared {
             stage.outputPool = try makeOutputPool(of: stage)
         }
-    }
-
-    private func credit(of stage: Stage) -> Int {
-        stage.configuration.workerCount * stage.configuration.inFlight
     }
 
     private func makeOutputPool(of stage: Stage) throws -> SlotPool {
@@ -159,8 +185,8 @@ extension Engine {
         try checkMemory(asked, 1, "a slot of the output pool of stage \(stage.name)")
         let slotByteCount = SharedRegion.roundedToPages(
             asked > 0 ? asked : known > 0 ? known : Self.standardOutputSlotByteCount)
-        let consumerCredit = stage.consumers.map { credit(of: stages[$0]) }.reduce(0, +)
-        let wanted = (credit(of: stage) + consumerCredit) * Self.outputSlotsPerFrame
+        let consumerCredit = stage.consumers.map { stages[$0].credit }.reduce(0, +)
+        let wanted = (stage.credit + consumerCredit) * Self.outputSlotsPerFrame
         let affordable = configuration.maximumPoolByteCount / stages.count / slotByteCount
         let least = stage.configuration.workerCount + 1
         let count = max(least, min(wanted, affordable))

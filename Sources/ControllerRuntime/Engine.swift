@@ -84,6 +84,11 @@ final class Engine {
     var startFailure: ControllerError?
 
     var arrivals: [IntakeFrame] = []
+    /// Frames that each first stage took and has closed; empty where the intake does not ask for it.
+    var closedOf: [UInt64] = []
+    /// New frames that each first stage could keep, likewise.
+    var roomOf: [Int] = []
+    var overloadNotes = OverloadNotes()
     var freedSlots: [UInt32] = []
     var sourceHasEnded = false
     var sourceIsRunning = false
@@ -245,6 +250,8 @@ final class Engine {
             }
         }
         next = min(next, watchHolds())
+        recordOverload()
+        if let dueAt = overloadNotes.dueAt { next = min(next, dueAt) }
         if let nextTryAt = journal.nextTryAt {
             if now >= nextTryAt { journal.retry(at: now) }
             next = min(next, journal.nextTryAt ?? .max)

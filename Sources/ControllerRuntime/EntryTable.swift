@@ -29,6 +29,8 @@ struct Entry {
     var bytes = EntryBytes.none
     /// How many workers died of it.
     var attempt: UInt32 = 0
+    /// Whether a worker has or had it: then it is not let go to make room.
+    var wasDispatched = false
     /// The configuration it was first dispatched with, nil before.
     var configurationVersion: UInt64?
     /// The worker that has it, `noWorker` while it waits or is being committed.
@@ -113,8 +115,32 @@ struct Root {
     var acceptedAt: UInt64 = 0
     /// Open entries of the frame and its descendants.
     var openEntries = 0
-    /// The worst outcome so far of entries without successors; see `Ledger`.
-    var worst = FrameFate.filtered
+    /// What became of it so far.
+    var outcome = RootOutcome()
+}
+
+/// What became of a source frame, by the outcomes of its entries without successors.
+///
+/// What a policy let go counts only when nothing else became of the frame: a preview that skips it does
+/// not undo the analysis that had it.
+struct RootOutcome: Equatable, Sendable {
+    private var worst: FrameFate?
+    private var overload: OverloadReason?
+
+    /// Takes the outcome of an entry; with the reason where a policy let it go.
+    mutating func conclude(_ fate: FrameFate, _ reason: OverloadReason? = nil) {
+        if let reason {
+            overload = max(overload ?? reason, reason)
+        } else {
+            worst = max(worst ?? fate, fate)
+        }
+    }
+
+    /// Why policies let all of it go; nil when it has another outcome.
+    var letGoBecause: OverloadReason? { worst == nil ? overload : nil }
+
+    /// The worst outcome.
+    var fate: FrameFate { worst ?? (overload == nil ? .filtered : .dropped) }
 }
 
 /// What became of a frame, from best to worst for the account of its source frame.

@@ -49,6 +49,22 @@ struct IndexQueue {
         return ring[head]
     }
 
+    /// Takes the number that waits longest of those that fit; those before it stay where they are. Costs
+    /// as many steps as there are of these.
+    mutating func removeFirst(where fits: (Int) -> Bool) -> Int? {
+        for offset in 0..<count {
+            let value = ring[(head + offset) & (ring.count - 1)]
+            guard fits(value) else { continue }
+            for place in stride(from: offset, to: 0, by: -1) {
+                ring[(head + place) & (ring.count - 1)] =
+                    ring[(head + place - 1) & (ring.count - 1)]
+            }
+            _ = popFirst()
+            return value
+        }
+        return nil
+    }
+
     private mutating func grow() {
         var larger = Array(repeating: 0, count: ring.count * 2)
         for offset in 0..<count { larger[offset] = ring[(head + offset) & (ring.count - 1)] }

@@ -10,7 +10,7 @@ struct Ledger {
     private(set) var dropped: [String: UInt64] = [:]
     /// Counted on its own, up on opening and down on closing, so that the balance proves something.
     private(set) var inFlight: UInt64 = 0
-    /// Time from acceptance to close, in nanoseconds.
+    /// Time from acceptance to close of what was not dropped, in nanoseconds.
     private(set) var latency = DurationHistogram()
 
     /// Entries that earlier lives of the run have closed.
@@ -32,7 +32,8 @@ struct Ledger {
     /// An entry is closed `nanoseconds` after it was opened; `reason` names the kind of drop.
     mutating func close(_ fate: FrameFate, reason: String = "", nanoseconds: UInt64) {
         inFlight -= 1
-        latency.record(nanoseconds: nanoseconds)
+        // What was let go says nothing about how long a frame takes.
+        if fate != .dropped { latency.record(nanoseconds: nanoseconds) }
         switch fate {
         case .processed: processed += 1
         case .filtered: filtered += 1
@@ -40,6 +41,12 @@ struct Ledger {
         case .quarantined: quarantined += 1
         case .dropped: dropped[reason, default: 0] += 1
         }
+    }
+
+    /// Frames that are let go as they come: opened and closed at once.
+    mutating func letGo(_ count: UInt64, reason: OverloadReason) {
+        accepted += count
+        dropped[reason.rawValue, default: 0] += count
     }
 
     /// The account as a report shows it; `pending` frames are accepted but not yet seen here.

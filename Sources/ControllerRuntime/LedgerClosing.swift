@@ -25,6 +25,17 @@ struct Closing: Equatable, Sendable {
     /// Place of the stage in the run.
     var stage: UInt16
     var fate: FrameFate
+    /// The reason, where an overload policy let it go; its fate is `dropped` then.
+    var overload: OverloadReason?
+
+    /// The outcome in a ledger: that of the fate, or one of its own for each policy's reason.
+    fileprivate var outcomeCode: UInt8 {
+        switch overload {
+        case .overload: 5
+        case .sample: 6
+        case nil: UInt8(fate.rawValue)
+        }
+    }
 }
 
 /// Closings that are written together.
@@ -116,7 +127,7 @@ private struct VariableBytes {
         let difference = closing.uniqueId &- closing.key.frameId
         if difference == before.uniqueId &- before.key.frameId { repeats.insert(.uniqueId) }
         if closing.worker == before.worker { repeats.insert(.worker) }
-        if closing.fate == before.fate && closing.attempt == before.attempt
+        if closing.outcomeCode == before.outcomeCode && closing.attempt == before.attempt
             && closing.configurationVersion == before.configurationVersion
         {
             repeats.insert(.fate)
@@ -136,7 +147,7 @@ private struct VariableBytes {
         if !repeats.contains(.uniqueId) { add(Self.zigzag(difference)) }
         if !repeats.contains(.worker) { add(UInt64(UInt32(bitPattern: closing.worker &+ 1))) }
         if !repeats.contains(.fate) {
-            bytes.append(UInt8(closing.fate.rawValue))
+            bytes.append(closing.outcomeCode)
             add(UInt64(closing.attempt))
             add(closing.configurationVersion)
         }
@@ -254,7 +265,7 @@ extension ByteReader {
             closing.worker = Int32(bitPattern: worker) &- 1
         }
         if !repeats.contains(.fate) {
-            closing.fate = try readFate()
+            (closing.fate, closing.overload) = try readOutcome()
             closing.attempt = UInt32(
                 try readVariable(maximum: UInt64(UInt32.max), field: "attempt"))
             closing.configurationVersion = try readVariable()
@@ -269,6 +280,17 @@ extension ByteReader {
             closing.bytesOut = try readVariable()
         }
         return closing
+    }
+
+    /// What became of a frame, and why a policy let it go, as one byte.
+    private mutating func readOutcome() throws(WireError) -> (FrameFate, OverloadReason?) {
+        let code = try readUInt8()
+        if code == 5 { return (.dropped, .overload) }
+        if code == 6 { return (.dropped, .sample) }
+        guard let fate = FrameFate(rawValue: Int(code)) else {
+            throw error(.unknownValue(field: "outcome", value: UInt64(code)))
+        }
+        return (fate, nil)
     }
 
     /// What became of a frame, as one byte.

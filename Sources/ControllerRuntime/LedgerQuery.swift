@@ -138,7 +138,8 @@ private struct LedgerRows {
             outcome: closing.fate.outcome, closedAt: Double(time) / 1e9,
             worker: closing.worker == Closing.noWorker ? nil : Int(closing.worker),
             attempt: closing.attempt, configurationVersion: closing.configurationVersion,
-            reason: reason?.reason ?? "", source: reason?.source ?? "",
+            reason: reason?.reason ?? closing.overload?.rawValue ?? "",
+            source: reason?.source ?? "",
             files: closing.fileCount == 0
                 ? []
                 : staged.map {

@@ -22,15 +22,21 @@ struct ReplayedRoot: Equatable, Sendable {
     /// The closed entries in order, a parent before what came out of it.
     var entries: [ClosedEntry] = []
 
-    /// The worst outcome of entries without successors; see `Ledger`.
-    func worst(consumers: [Int]) -> FrameFate {
-        entries.reduce(.filtered) { worst, entry in
-            entry.closing.isLeaf(consumers: consumers) ? max(worst, entry.closing.fate) : worst
+    /// The outcome of the source frame by those of entries without successors.
+    func outcome(consumers: [Int]) -> RootOutcome {
+        var outcome = RootOutcome()
+        for entry in entries where entry.closing.isLeaf(consumers: consumers) {
+            outcome.conclude(entry.closing.fate, entry.closing.overload)
         }
+        return outcome
     }
 
     /// The kind of drop of a dropped frame.
-    var dropReason: String { entries.last { $0.closing.fate == .dropped }?.reason ?? "" }
+    func dropReason(_ outcome: RootOutcome) -> String {
+        outcome.letGoBecause?.rawValue
+            ?? entries.last { $0.closing.fate == .dropped && $0.closing.overload == nil }?.reason
+            ?? ""
+    }
 }
 
 extension Closing {
@@ -203,6 +209,7 @@ struct LedgerReplay: Sendable {
         let id = closing.id
         if !intents.isEmpty { intents[id] = nil }
         var entry = ClosedEntry(closing: closing)
+        if let overload = closing.overload { entry.reason = overload.rawValue }
         if let reason = reasons.isEmpty ? nil : reasons.removeValue(forKey: id) {
             entry.reason = reason.reason
             entry.source = reason.source
@@ -230,9 +237,11 @@ struct LedgerReplay: Sendable {
             return
         }
         if root.remaining < 0 { note("frame \(closing.key) is closed before its parent") }
-        let worst = root.worst(consumers: consumers)
-        if worst > .processed { unclean[frameId] = root }
-        close(frameId, worst, reason: worst == .dropped ? root.dropReason : "")
+        let outcome = root.outcome(consumers: consumers)
+        // What policies let go is over: nobody asks for it again, and there may be very many.
+        if outcome.fate > .processed && outcome.letGoBecause == nil { unclean[frameId] = root }
+        let fate = outcome.fate
+        close(frameId, fate, reason: fate == .dropped ? root.dropReason(outcome) : "")
     }
 
     private mutating func close(_ frameId: UInt64, _ fate: FrameFate, reason: String) {
@@ -249,11 +258,12 @@ struct LedgerReplay: Sendable {
     private mutating func reopen(_ fates: Set<FrameFate>) {
         guard !fates.isEmpty else { return }
         for (frameId, root) in unclean {
-            let worst = root.worst(consumers: consumers)
+            let outcome = root.outcome(consumers: consumers)
+            let worst = outcome.fate
             guard let reopened = without(fates, root) else { continue }
             unclean[frameId] = nil
             closed.remove(frameId)
-            let reason = worst == .dropped ? root.dropReason : ""
+            let reason = worst == .dropped ? root.dropReason(outcome) : ""
             roots.count(worst, reason: reason, isTaken: true)
             open[frameId] = reopened
         }
@@ -268,7 +278,7 @@ struct LedgerReplay: Sendable {
         var result = root
         result.entries = []
         for entry in root.entries {
-            if fates.contains(entry.closing.fate) {
+            if fates.contains(entry.closing.fate) && entry.closing.overload == nil {
                 stages[Int(entry.closing.stage)].count(entry, isTaken: true)
                 result.remaining += 1
             } else {
@@ -309,7 +319,7 @@ extension LedgerReplay {
         }
         for id in unclean.keys.sorted() {
             guard let root = unclean[id] else { continue }
-            if fates.contains(root.worst(consumers: consumers)) { result.insert(id) }
+            if fates.contains(root.outcome(consumers: consumers).fate) { result.insert(id) }
         }
         return result
     }

@@ -9,8 +9,8 @@ struct Resumption: Sendable {
         var closings: [EntryId: Closing] = [:]
         /// Those of which everything that came out of them is closed as well.
         var complete: Set<EntryId> = []
-        /// The worst outcome so far of entries without successors.
-        var worst = FrameFate.filtered
+        /// The outcome so far, by entries without successors.
+        var outcome = RootOutcome()
     }
 
     /// Number of this life, from 2.
@@ -53,7 +53,8 @@ struct Resumption: Sendable {
         }
         let unclean = replay.unclean.merging(replay.open) { closed, _ in closed }
         for frameId in unclean.keys.sorted() {
-            for entry in unclean[frameId]?.entries ?? [] where entry.closing.fate > .processed {
+            for entry in unclean[frameId]?.entries ?? []
+            where entry.closing.fate > .processed && entry.closing.overload == nil {
                 guard failures.count < RunSummary.maximumFailureCount else { return }
                 failures.append(
                     FrameFailure(
@@ -86,7 +87,7 @@ extension Resumption.HalfDone {
     /// What is known of a source frame. `followers` are the stages that take each stage's outputs.
     init(_ root: ReplayedRoot, _ consumers: [Int], _ followers: [[Int]]) {
         for entry in root.entries { closings[entry.closing.id] = entry.closing }
-        worst = root.worst(consumers: consumers)
+        outcome = root.outcome(consumers: consumers)
         // A child stands behind its parent: from the end on, all of it is known.
         for entry in root.entries.reversed() {
             let closing = entry.closing

@@ -50,6 +50,9 @@ public struct StageConfiguration: Sendable, Hashable {
     /// The most frames that one worker may have in flight: they wait in its pipe, not elsewhere.
     public static let maximumInFlight = 1024
 
+    /// The most frames that may wait for the workers of a stage.
+    public static let maximumQueueLimit = 65_536
+
     /// Name, unique in the run.
     public var name: String
     /// Name of the stage whose outputs it takes; nil: the source.
@@ -64,6 +67,11 @@ public struct StageConfiguration: Sendable, Hashable {
     public var inFlight: Int
     /// How workers are picked.
     public var policy: DispatchPolicy
+    /// What is done with frames for which there is no room; nil, the standard: `block`.
+    public var overload: OverloadPolicy?
+    /// Frames that may wait for its workers, at least 1. Nil: for a stage that drops as many as its workers
+    /// may have in flight; for one that blocks enough that they are always busy.
+    public var queueLimit: Int?
     /// Bytes of one output slot; 0: room for the first frame's shape in float64. Larger outputs go inline.
     public var outputSlotByteCount: Int
     /// Time that a worker has to be ready after it was spawned.
@@ -88,7 +96,8 @@ public struct StageConfiguration: Sendable, Hashable {
     public init(
         name: String, from: String? = nil, workerCount: Int = 1,
         processors: [ProcessorConfiguration], workerExecutable: String? = nil, inFlight: Int = 8,
-        policy: DispatchPolicy = .leastLoaded, outputSlotByteCount: Int = 0,
+        policy: DispatchPolicy = .leastLoaded, overload: OverloadPolicy? = nil,
+        queueLimit: Int? = nil, outputSlotByteCount: Int = 0,
         startTimeLimit: Duration = .seconds(30), stopTimeLimit: Duration = .seconds(30),
         frameTimeLimit: Duration? = .seconds(300), memoryLimit: Int? = nil,
         responseTimeLimit: Duration = .seconds(10), maximumAttempts: Int = 3,
@@ -101,6 +110,8 @@ public struct StageConfiguration: Sendable, Hashable {
         self.workerExecutable = workerExecutable
         self.inFlight = inFlight
         self.policy = policy
+        self.overload = overload
+        self.queueLimit = queueLimit
         self.outputSlotByteCount = outputSlotByteCount
         self.startTimeLimit = startTimeLimit
         self.stopTimeLimit = stopTimeLimit

@@ -12,7 +12,7 @@ public struct LedgerCounts: Sendable, Hashable, Codable {
     public var failed: UInt64 = 0
     /// Frames that took down too many workers.
     public var quarantined: UInt64 = 0
-    /// Frames dropped on purpose, by reason (`stopped`, `drop-oldest` …).
+    /// Frames dropped on purpose, by reason: `stopped`, `stage-failed`; by a policy `overload`, `sample`.
     public var dropped: [String: UInt64] = [:]
     /// Frames that have no outcome yet.
     public var inFlight: UInt64 = 0
@@ -259,6 +259,8 @@ public struct RunSummary: Sendable, Hashable, Codable {
     /// The proof.
     public var certificate: Certificate
 
+    /// Kinds of drop that a stage's overload policy makes; frames dropped so are counted, not listed.
+    public static let policyDropReasons: Set<String> = ["overload", "sample"]
     /// How many failures a summary lists; the journal has all of them.
     public static let maximumFailureCount = 1000
 }

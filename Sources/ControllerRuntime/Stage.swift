@@ -23,6 +23,13 @@ final class Stage {
     var hold = StageHold()
     var board: CreditBoard
     var ledger = Ledger()
+    /// What it does where it has no room, and whether what is before it waits then.
+    let overload: OverloadPolicy
+    let waits: Bool
+    /// Whether a stage behind it may let its outputs go.
+    var outputsMayBeLetGo = false
+    /// Entries that have ended; of a first stage those that the intake has to know of.
+    var endedCount: UInt64 = 0
     /// Outputs handed on, files committed, pixel bytes in and out.
     var outputCount: UInt64 = 0
     var fileCount: UInt64 = 0
@@ -46,12 +53,20 @@ final class Stage {
     private(set) var baseVersion = firstVersion
     private var baseProcessors: [ProcessorSpecification]
 
-    init(index: Int, configuration: StageConfiguration) {
+    /// The stage at a place of the configuration; `isLive`: its run's source does not wait for a sample.
+    init(index: Int, configuration: StageConfiguration, isLive: Bool = false) {
         self.index = index
         self.configuration = configuration
         baseProcessors = configuration.processors.map {
             ProcessorSpecification(name: $0.name, settings: $0.settings)
         }
+        overload = configuration.overload ?? .block
+        waits =
+            switch overload {
+            case .block: true
+            case .sample: !isLive
+            case .dropOldest, .dropNewest: false
+            }
         board = CreditBoard(
             workerCount: configuration.workerCount, credit: configuration.inFlight)
     }
@@ -69,10 +84,13 @@ final class Stage {
             responseTime: configuration.responseTimeLimit.nanoseconds)
     }
 
-    /// Waiting frames at which the stages before it pause: enough to keep all its workers busy, few
-    /// enough that memory stays bounded.
+    /// Frames that its workers may have in flight.
+    var credit: Int { configuration.workerCount * configuration.inFlight }
+
+    /// Frames that may wait for its workers: enough to keep all of them busy, few enough that memory
+    /// stays bounded. What happens then says `overload`.
     var maximumWaitingCount: Int {
-        64 + 4 * configuration.workerCount * configuration.inFlight
+        configuration.queueLimit ?? (waits ? 64 + 4 * credit : credit)
     }
 
     /// What its workers are told to make.

@@ -6,16 +6,19 @@ internal import Glibc
 final class Pacer: @unchecked Sendable {
     /// How far it may fall behind and still catch up, in seconds: a longer halt shifts the schedule, so
     /// that a burst of frames never follows it.
-    static let maximumLag = 0.1
+    static let standardMaximumLag = 0.1
 
     private let interval: Double
+    private let maximumLag: Double
     private var next: Double?
     private var isCancelled = false
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-    init(framesPerSecond: Double) {
+    /// A pacer that catches up what it is behind, up to `maximumLag` seconds.
+    init(framesPerSecond: Double, maximumLag: Double = standardMaximumLag) {
         interval = 1 / framesPerSecond
+        self.maximumLag = maximumLag
         pthread_mutex_init(mutex, nil)
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
@@ -33,7 +36,7 @@ final class Pacer: @unchecked Sendable {
 
     /// Waits until the next is due; false when cancelled.
     func wait() -> Bool {
-        let due = max(next ?? -.infinity, Self.now() - Self.maximumLag)
+        let due = max(next ?? -.infinity, Self.now() - maximumLag)
         let start = next == nil ? Self.now() : due
         next = start + interval
         let whole = start.rounded(.down)

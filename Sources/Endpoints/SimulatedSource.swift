@@ -14,14 +14,16 @@ public final class SimulatedSource: FrameSource {
     public init(_ simulation: Simulation) {
         self.simulation = simulation
         painter = FramePainter(simulation)
-        pacer = simulation.rate.map { Pacer(framesPerSecond: $0) }
+        // A live one goes by the clock alone: what is late comes as soon as it is taken.
+        let maximumLag = simulation.isLive ? Double.infinity : Pacer.standardMaximumLag
+        pacer = simulation.rate.map { Pacer(framesPerSecond: $0, maximumLag: maximumLag) }
     }
 
-    /// Called `sim`, with as many frames as asked for. It is not live whatever its rate: it waits.
+    /// Called `sim`, with as many frames as asked for; live when the simulation says so.
     public var information: SourceInformation {
         var information = SourceInformation(
             name: SourceKind.sim.name, frameCount: simulation.count,
-            slotByteCount: simulation.layout.byteCount)
+            slotByteCount: simulation.layout.byteCount, isLive: simulation.isLive)
         information.fingerprint = simulation.fingerprint
         return information
     }

@@ -34,6 +34,8 @@ public struct Simulation: Sendable, Hashable {
     public var rate: Double?
     /// Value of every pixel of `flat`.
     public var level: Double
+    /// Whether frames come by the clock at `rate`, whatever becomes of those before, as a detector's do.
+    public var isLive = false
 
     /// A simulation of frames with `layout`.
     public init(
@@ -64,6 +66,10 @@ public struct Simulation: Sendable, Hashable {
             pattern: try settings.value("pattern") { SimulatedPattern(rawValue: $0) },
             seed: try settings.value("seed") { UInt64($0) },
             rate: rate == 0 ? nil : rate, level: try settings.value("level") { Double($0) })
+        isLive = try settings.value("live") { ["true": true, "false": false][$0] }
+        if isLive && self.rate == nil {
+            throw .liveWithoutRate
+        }
     }
 
     /// Frames per second by which time stamps count.

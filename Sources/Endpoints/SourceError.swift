@@ -8,6 +8,8 @@ public enum SourceError: Error, Sendable, Hashable {
     case unknownSetting(kind: String, name: String, nearest: String?, known: [String])
     /// The value of a setting is of the wrong kind or out of range.
     case invalidValue(kind: String, name: String, value: String, allowed: String)
+    /// A live simulation without a pace.
+    case liveWithoutRate
     /// A kind that reads files was given none.
     case noPaths(kind: String)
     /// A kind that reads no files was given some.
@@ -40,6 +42,8 @@ extension SourceError: CustomStringConvertible {
                 + Self.advice(nearest, "its settings are", known)
         case .invalidValue(let kind, let name, let value, let allowed):
             "setting '\(name)' of the \(kind) source can't be '\(value)'; give \(allowed)"
+        case .liveWithoutRate:
+            "a live sim source needs a pace: give rate, as sim:rate=100,live=true"
         case .noPaths(let kind):
             "a \(kind) source needs a file, a folder or a pattern, such as '\(kind):scan/*.\(kind)'"
         case .pathsNotTaken(let kind, let path):

@@ -81,6 +81,10 @@ extension SourceKind {
                 "The pace at which frames come; 0: as fast as they are taken (time stamps then "
                     + "count milliseconds). It waits for the pipeline and loses nothing."),
             Setting("level", default: "100", "a number", "Value of every pixel of `flat`."),
+            Setting(
+                "live", default: "false", "true or false",
+                "Frames come at `rate` by the clock and wait for nobody, as a detector's do; what a "
+                    + "pipeline that is too slow does then says `overload` of its stages."),
         ],
         example: "sim:count=200,shape=1024x1024,type=uint16,pattern=rings,seed=1")
 

@@ -34,6 +34,9 @@ import Testing
             policy: {hash: run}
             frameTimeLimit: none
             memoryLimit: none
+            overload: drop-oldest
+            queueLimit: 12
+          - {name: look, from: source, processors: [PixelStatistics], overload: sample=1/10}
         """
 
     private func message(_ text: String) -> String {
@@ -75,6 +78,9 @@ import Testing
         #expect(save.frameTimeLimit == nil && save.memoryLimit == nil)
         #expect(save.from == "correct" && save.policy == .hash(attribute: "run"))
         #expect(save.processors[1].settings["x"] == .scalar(.string("1,2")))
+        #expect(correct.overload == nil && correct.queueLimit == nil)
+        #expect(save.overload == .dropOldest && save.queueLimit == 12)
+        #expect(configuration.stages[2].overload == .sample(everyNth: 10))
     }
 
     @Test func `what is written can be read again and means the same`() throws {

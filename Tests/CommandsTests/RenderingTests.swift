@@ -19,8 +19,8 @@ import WorkerProtocol
             120 of 200 frames accepted: 100 processed, 5 filtered, 3 failed, 2 dropped (stopped), 10 in flight
             412.3 frames/s, 864.0 MB/s, about 3.20 s left
 
-            stage  accepted  processed  filtered  failed  in flight  queued
-            save        120        100         5       3         10       4
+            stage  accepted  processed  filtered  failed  dropped  in flight  queued
+            save        120        100         5       3        2         10       4
 
             worker  stage  process  state    in flight  load
                  0  save      4712  started        6/8  87 %
@@ -31,8 +31,8 @@ import WorkerProtocol
     @Test func `the live line fits the terminal and drops what matters least`() {
         #expect(
             StatusText.line(of: Samples.status, width: 100)
-                == "110/200 frames  412.3 frames/s  864.0 MB/s  3 failed  3.20 s left  load 87 85 %"
-        )
+                == "110/200 frames  412.3 frames/s  864.0 MB/s  3 failed  2 dropped  3.20 s left  "
+                + "load 87 85 %")
         for width in 0...100 {
             #expect(StatusText.line(of: Samples.status, width: width).count <= width)
         }
@@ -56,6 +56,7 @@ import WorkerProtocol
 
             stage  workers  accepted  processed  filtered  failed  dropped  in flight  outputs  files     p50     p99
             save         1       120        100         5       3        2         10      100    100  \(p50)  \(p99)
+            save dropped 2 (stopped)
 
             stage  processor        received
             save   PixelStatistics       120

@@ -34,6 +34,18 @@ import Testing
         }
     }
 
+    @Test func `an overload policy is for the stages that name none`() throws {
+        try folder.write(
+            """
+            source: {sim: {count: 5}}
+            stages:
+              - {name: a, processors: [P]}
+              - {name: b, from: source, overload: block, processors: [P]}
+            """, to: "overload.yaml")
+        let plan = try plan([folder.path + "/overload.yaml", "--overload", "sample=1/3"])
+        #expect(plan.configuration.stages.map(\.overload) == [.sample(everyNth: 3), .block])
+    }
+
     private func setting(_ plan: RunPlan, _ stage: Int, _ processor: Int = 0) -> String? {
         guard
             case .scalar(let value)? = plan.configuration.stages[stage].processors[processor]
@@ -100,6 +112,7 @@ import Testing
         (["FILE", "--rate", "0"], "--rate is 0.0"),
         (["FILE", "--in-flight", "0"], "--in-flight is 0"),
         (["FILE", "--policy", "best"], "--policy is best"),
+        (["FILE", "--overload", "sample=10"], "--overload is sample=10: it must be block, drop"),
         (["FILE", "--plane", "x"], "--plane is x"),
         (["FILE", "--frame-time-limit", "soon"], "--frame-time-limit is soon"),
         (["FILE", "--memory-limit", "0"], "--memory-limit is 0"),

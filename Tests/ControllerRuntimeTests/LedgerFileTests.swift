@@ -79,6 +79,12 @@ private let goldenClosings: [Closing] = {
         Closing(
             key: FrameKey(frameId: 18, branch: 1025), uniqueId: 1, configurationVersion: 300,
             worker: 4, attempt: 2, fileCount: 1023, stage: 1, fate: .quarantined),
+        Closing(
+            key: FrameKey(frameId: 19), uniqueId: 1019, stage: 0, fate: .dropped,
+            overload: .overload),
+        Closing(
+            key: FrameKey(frameId: 20), uniqueId: 1020, stage: 0, fate: .dropped,
+            overload: .sample),
     ]
 }()
 

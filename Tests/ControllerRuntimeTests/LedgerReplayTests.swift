@@ -92,6 +92,37 @@ struct LedgerReplayTests {
         LedgerRun.Stage(name: "c", from: "a"),
     ]
 
+    @Test("what policies let go counts where nothing else became of a frame, and is not kept")
+    func letGo() throws {
+        var script = ReplayScript([
+            LedgerRun.Stage(name: "a", from: nil), LedgerRun.Stage(name: "b", from: nil),
+        ])
+        func closings(_ id: UInt64, _ fates: [(FrameFate, OverloadReason?)]) -> [Closing] {
+            fates.enumerated().map { stage, fate in
+                Closing(
+                    key: FrameKey(frameId: id), stage: UInt16(stage), fate: fate.0,
+                    overload: fate.1)
+            }
+        }
+        let all =
+            closings(1, [(.processed, nil), (.dropped, .sample)])
+            + closings(2, [(.dropped, .overload), (.dropped, .sample)])
+            + closings(3, [(.dropped, .sample), (.failed, nil)])
+            + closings(4, [(.dropped, .overload)])
+        script.replay.take(.closings(ClosingBatch(time: 0, highestFrameId: 4, closings: all)))
+        #expect(script.replay.closed.ranges == [1...3])
+        #expect(script.replay.roots.processed == 1 && script.replay.roots.failed == 1)
+        #expect(script.replay.roots.dropped == ["overload": 1])
+        #expect(
+            script.replay.stages.map(\.dropped) == [["overload": 2, "sample": 1], ["sample": 2]])
+        #expect(script.replay.unclean.keys.sorted() == [3])
+        // Another life has nothing to do for them.
+        script.resume([.dropped])
+        #expect(script.replay.closed.ranges == [1...3])
+        #expect(script.replay.open[4]?.entries.count == 1)
+        #expect(script.replay.problems == [])
+    }
+
     @Test("closes a source frame with the last frame that came out of it")
     func closing() throws {
         var script = ReplayScript(chain)

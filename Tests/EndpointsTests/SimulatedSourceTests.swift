@@ -92,6 +92,21 @@ import Testing
         #expect(slow.next() == nil)
     }
 
+    @Test func `A live source is behind by all that it was not asked for, and gives it`() throws {
+        let layout = try ArrayLayout(.uint8, width: 1, height: 1)
+        var simulation = Simulation(layout, count: 1000, rate: 1e6)
+        simulation.isLive = true
+        let source = SimulatedSource(simulation)
+        #expect(source.information.isLive)
+        var ids: [UInt64?] = []
+        while let frame = source.next() { ids.append(frame.uniqueId) }
+        #expect(ids == (1...1000).map { UInt64($0) })
+        let settings = Structure(["live": .scalar(.string("true"))])
+        #expect(throws: SourceError.liveWithoutRate) {
+            try SourceFactory.makeSource(kind: "sim", settings: settings)
+        }
+    }
+
     @Test func `Written frames read back as they were drawn, and nothing is overwritten`() throws {
         let folder = try TemporaryFolder()
         let simulation = Simulation(try ArrayLayout(.uint16, width: 40, height: 30), count: 3)

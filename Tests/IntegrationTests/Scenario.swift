@@ -10,13 +10,13 @@ enum Scenario {
         named name: String = "only", from: String? = nil, workers: Int = 1,
         worker: String = "sluice-worker",
         _ processors: ProcessorConfiguration..., inFlight: Int = 8,
-        policy: DispatchPolicy = .leastLoaded
+        policy: DispatchPolicy = .leastLoaded, overload: OverloadPolicy? = nil,
+        queueLimit: Int? = nil
     ) throws -> StageConfiguration {
         StageConfiguration(
             name: name, from: from, workerCount: workers, processors: processors,
             workerExecutable: try #require(BuiltProducts.executable(worker)) as String,
-            inFlight: inFlight,
-            policy: policy)
+            inFlight: inFlight, policy: policy, overload: overload, queueLimit: queueLimit)
     }
 
     /// A processor with settings as text, the way the command line gives them.

@@ -10,11 +10,13 @@ final class CountingSource: FrameSource {
     private let side: Int
     private let announced = Mutex(0)
 
-    init(count: Int, side: Int = 16) {
+    /// `isLive`: it comes as fast as it can and says that waiting loses frames.
+    init(count: Int, side: Int = 16, isLive: Bool = false) {
         self.count = count
         self.side = side
         var information = SourceInformation(
-            name: "counting", frameCount: count, slotByteCount: side * side * 2)
+            name: "counting", frameCount: count, slotByteCount: side * side * 2,
+            isLive: isLive)
         information.fingerprint = "counting to \(count), \(side)"
         self.information = information
     }
