@@ -60,7 +60,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", required=True, help="folder of sluice and FaultyWorker")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--milliseconds", type=float, default=5, help="time for a frame")
+    parser.add_argument("--milliseconds", type=float, default=20, help="time for a frame")
     parser.add_argument("--seconds", type=float, default=3, help="time for which frames are offered")
     parser.add_argument("--policy", action="append", help="only this one; repeated")
     parser.add_argument("--load", action="append", type=float, help="only this one; repeated")
