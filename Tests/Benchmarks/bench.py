@@ -32,7 +32,8 @@ def main():
     try:
         for section in options.sections:
             found = {'stream': stream, 'process': process, 'latency': latency,
-                     'control': control, 'statistics': statistics}[section](trials, options)
+                     'control': control, 'statistics': statistics,
+                     'cost': cost}[section](trials, options)
             rows += [dict(row, **machine) for row in found]
             if options.json:
                 with open(options.json, 'w') as file:
@@ -53,7 +54,7 @@ def parse():
     parser.add_argument('--sizes', help='widths of the square frames: 128,1024')
     parser.add_argument('--workers', help='numbers of workers: 1,2')
     parser.add_argument('--loads', help='hand-over,sum,write')
-    parser.add_argument('--sections', help='stream,process,latency,control,statistics')
+    parser.add_argument('--sections', help='stream,process,latency,control,statistics,cost')
     parser.add_argument('--calls', action='store_true', help='count system calls with strace')
     parser.add_argument('--directory', help='scratch place (default /dev/shm, which is tmpfs)')
     parser.add_argument('--no-build', action='store_true', help='use what was built before')
@@ -71,7 +72,7 @@ def parse():
     options.workers = [int(word) for word in words(options.workers, (1, 2))]
     options.loads = words(options.loads, LOADS)
     options.sections = words(
-        options.sections, ('stream', 'process', 'latency', 'control', 'statistics'))
+        options.sections, ('stream', 'process', 'latency', 'control', 'statistics', 'cost'))
     return options
 
 
@@ -249,15 +250,57 @@ def statistics(trials, options):
                 pairs.append(often / never - 1)
         rows.append({
             'load': 'statistics-10-Hz', 'of': load, 'shape': [width, width], 'type': 'uint16',
-            'workers': 1, 'subject': 'sluice', 'cpuOverhead': figures.median(pairs),
-            'cpuOverheadInterval': figures.interval(pairs)})
+            'workers': 1, 'subject': 'sluice', 'cpuDifference': figures.median(pairs),
+            'cpuDifferenceInterval': figures.interval(pairs)})
     print('\nStatistics at 10 Hz: further CPU time per frame\n')
     for row in rows:
-        if row['cpuOverhead'] is not None:
-            low, high = row['cpuOverheadInterval']
-            print(f"{row['of']} {row['shape'][0]}²: {100 * row['cpuOverhead']:+.2f} % "
-                  f"[{100 * low:+.2f}, {100 * high:+.2f}]")
+        print(f"{row['of']} {row['shape'][0]}²: {percent(row, 'cpu')}")
     return rows
+
+
+def cost(trials, options):
+    """What supervision, ledger and journal cost together: the same load with all of them and with none."""
+    off = ('--run-directory', 'none', '--supervision', 'off')
+    rows = []
+    for load in options.loads:
+        for width in [width for width in options.sizes if width >= 512]:
+            cpu, rate = [], []
+            for turn in range(options.pairs):
+                pair = {}
+                for extra in ((), off) if turn % 2 == 0 else (off, ()):
+                    pair[bool(extra)] = trials.run(
+                        'sluice', load, width, 1, options.seconds, extra)
+                if all(pair.values()):
+                    cpu.append(sum(pair[False]['cpuSecondsPerFrame'].values())
+                               / sum(pair[True]['cpuSecondsPerFrame'].values()) - 1)
+                    rate.append(pair[False]['framesPerSecond'] / pair[True]['framesPerSecond'] - 1)
+            row = {'load': 'cost', 'of': load, 'shape': [width, width], 'type': 'uint16',
+                   'workers': 1, 'subject': 'sluice'}
+            for key, values in (('cpu', cpu), ('rate', rate)):
+                row[f'{key}Difference'] = figures.median(values)
+                row[f'{key}DifferenceInterval'] = figures.interval(values)
+            if options.calls:
+                counts = (2000, 12000) if width < 1024 else (100, 300)
+                row['systemCallsPerFrame'] = trials.calls_per_frame('sluice', load, width, counts)
+                row['systemCallsPerFrameOff'] = trials.calls_per_frame(
+                    'sluice', load, width, counts, off)
+            rows.append(row)
+    print('\nSupervision, ledger and journal: with all against with none\n')
+    for row in rows:
+        calls = ''
+        if row.get('systemCallsPerFrame') and row.get('systemCallsPerFrameOff'):
+            calls = (f"; system calls per frame {row['systemCallsPerFrame']:.3f} against "
+                     f"{row['systemCallsPerFrameOff']:.3f}")
+        print(f"{row['of']} {row['shape'][0]}²: CPU time per frame {percent(row, 'cpu')}, "
+              f"frames/s {percent(row, 'rate')}{calls}", flush=True)
+    return rows
+
+
+def percent(row, key):
+    value, interval = row[f'{key}Difference'], row[f'{key}DifferenceInterval']
+    if value is None:
+        return 'not measured'
+    return f'{100 * value:+.1f} % [{100 * interval[0]:+.1f}, {100 * interval[1]:+.1f}]'
 
 
 if __name__ == '__main__':

@@ -84,7 +84,7 @@ class Trials:
             '--run-directory', os.path.join(self.scratch, 'run'), '--worker',
             os.path.join(self.binaries, 'sluice-worker')] + options
 
-    def calls_per_frame(self, subject, load, width, counts=(2000, 12000)):
+    def calls_per_frame(self, subject, load, width, counts=(2000, 12000), extra=()):
         """System calls per frame of all processes, from two runs that differ only in their frames."""
         if shutil.which('strace') is None:
             return None
@@ -94,7 +94,7 @@ class Trials:
             os.makedirs(self.scratch)
             report = os.path.join(self.scratch, 'calls')
             command = self.command(subject, load, width, 1, 60)
-            command += ['--maximum-frames', str(count), '--warm-up', '0']
+            command += ['--maximum-frames', str(count), '--warm-up', '0', *extra]
             done = subprocess.run(
                 ['strace', '-f', '-c', '-o', report] + command, stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL, timeout=TIME_LIMIT_SECONDS)

@@ -25,9 +25,16 @@ import Testing
             processors: [{MyDarkCorrection: {dark: dark.tif, levels: [1, no, "a b"]}}, Q]
             inFlight: 4
             policy: round-robin
+            overload: sample=1/3
+            queueLimit: 9
             outputSlotBytes: 16MiB
             startTimeLimit: 5.25s
             stopTimeLimit: 1min
+            frameTimeLimit: 90s
+            memoryLimit: 3GiB
+            responseTimeLimit: 4s
+            maximumAttempts: 2
+            maximumFruitlessLives: 7
           - name: save
             from: correct
             processors: [PixelStatistics, "A:x='1,2'"]

@@ -68,12 +68,15 @@ final class StartedCommand: @unchecked Sendable {
         process.arguments = command
         process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle(forWritingAtPath: output)
-        process.standardError = FileHandle(forWritingAtPath: error)
+        let files = [output, error].map { FileHandle(forWritingAtPath: $0) }
+        process.standardOutput = files[0]
+        process.standardError = files[1]
         let (ended, continuation) = AsyncStream.makeStream(of: Void.self)
         self.ended = ended
         process.terminationHandler = { _ in continuation.finish() }
         try process.run()
+        // The command has its own of them.
+        for file in files { try file?.close() }
     }
 
     /// Its number.

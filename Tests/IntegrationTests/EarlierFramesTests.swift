@@ -163,8 +163,14 @@ struct EarlierFramesTests {
         expectRefusal(
             try await interruption.sluice(["retry", "run", "--outcome", "faild"]),
             naming: "did you mean failed?")
+    }
+
+    @Test("are not done again before the run that has them was taken up")
+    func retryInterrupted() async throws {
+        #expect(try await run("misdeed=throw,frames=[3,5,20]").exitCode == 1)
         try FileManager.default.removeItem(atPath: folder.file("run/summary.json"))
         expectRefusal(
-            try await interruption.sluice(["retry", "run"]), naming: "take it up first")
+            try await interruption.sluice(["retry", "run", "--outcome", "failed"]),
+            naming: "take it up first")
     }
 }
