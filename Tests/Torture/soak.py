@@ -38,6 +38,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1800, help="how long (1800)")
     parser.add_argument("--period", type=float, default=1, help="seconds between two kills (1)")
     parser.add_argument("--shape", default="512x512", help="rows x columns of a frame (512x512)")
+    parser.add_argument("--rate", type=float, default=400, help="frames per second (400)")
     parser.add_argument("--seed", type=int, default=1, help="which workers are killed (1)")
     parser.add_argument("--bin", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -49,6 +50,7 @@ def main():
     with open(pipeline, "w") as file:
         json.dump({
             "source": f"sim:count=0,shape={options.shape},type=uint16,pattern=ramp",
+            "rate": options.rate,
             "stages": [
                 {"name": "all", "workers": 2, "processors": ["PixelStatistics"]},
                 {"name": "some", "from": "source", "workers": 1, "overload": "sample=1/100",
