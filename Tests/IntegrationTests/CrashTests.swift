@@ -1,0 +1,72 @@
+import ControllerRuntime
+import TestSupport
+import Testing
+
+/// The real command, which ends itself between two steps of a commit as `kill -9` would
+/// (`SLUICE_CRASH_POINT`), and is taken up.
+@Suite("A controller that dies in a commit", .timeLimit(.minutes(5)))
+struct CrashTests {
+    private static let frames = 30
+
+    @Test(
+        "leaves nothing half done: the run that is taken up has every file once, with its bytes",
+        arguments: ["intent", "first-rename", "renames", "closings"], [1, 2])
+    func crash(step: String, stages: Int) async throws {
+        for workers in [1, 2] {
+            let folder = try TemporaryFolder()
+            let worker = try #require(BuiltProducts.executable("sluice-worker"))
+            let sluice = try #require(BuiltProducts.executable("sluice"))
+            try folder.write(pipeline(folder, workers, stages, worker), to: "pipeline.yaml")
+            try folder.write(pipeline(folder, workers, stages, worker, "whole"), to: "whole.yaml")
+            let whole = try await CommandRun.sluice(
+                ["run", "whole.yaml", "--run-dir", "whole-run"], in: folder)
+            #expect(whole.exitCode == 0, "\(whole.error)")
+            var count = 0
+            for crash in ["\(step):2", "\(step):3"] {
+                let arguments =
+                    count == 0
+                    ? ["run", "pipeline.yaml", "--run-dir", "run"]
+                    : ["run", "--run-dir", "run", "--resume"]
+                count += 1
+                let killed = try await CommandRun.start(
+                    ["env", "SLUICE_CRASH_POINT=\(crash)", sluice] + arguments, in: folder
+                ).end()
+                #expect(killed.exitCode == 9, "\(crash): \(killed.error)")
+            }
+            let resumed = try await CommandRun.sluice(
+                ["run", "--run-dir", "run", "--resume"], in: folder)
+            #expect(resumed.exitCode == 0, "\(resumed.error)")
+            for place in ["a1", "a2", "b1", "b2"].prefix(2 * stages) {
+                let names = try folder.files(in: "out-" + place)
+                #expect(names.count == Self.frames)
+                #expect(try folder.files(in: "whole-" + place) == names)
+                for name in names {
+                    #expect(
+                        try folder.bytes(of: "out-\(place)/\(name)")
+                            == folder.bytes(of: "whole-\(place)/\(name)"))
+                }
+            }
+            let verified = try await CommandRun.sluice(["verify", "run"], in: folder)
+            #expect(verified.exitCode == 0, "\(verified.output)")
+            #expect(verified.output.contains("\(Self.frames) accepted = \(Self.frames) processed"))
+        }
+    }
+
+    /// Each stage leaves two files of every frame.
+    private func pipeline(
+        _ folder: TemporaryFolder, _ workers: Int, _ stages: Int, _ worker: String,
+        _ place: String = "out"
+    ) -> String {
+        var text = "source: {sim: {count: \(Self.frames), shape: 32x32}}\nstages:\n"
+        for stage in ["a", "b"].prefix(stages) {
+            text += "  - name: \(stage)\n"
+            if stage == "b" { text += "    from: a\n" }
+            text += "    workers: \(workers)\n    worker: \(worker)\n    processors:\n"
+            for number in 1...2 {
+                let path = folder.file("\(place)-\(stage)\(number)")
+                text += "      - AdOutputFileProcessor: {outputDirectory: \(path)}\n"
+            }
+        }
+        return text
+    }
+}
