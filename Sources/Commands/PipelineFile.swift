@@ -178,7 +178,7 @@ enum PipelineFile {
             stage.memoryLimit = try limit.parsed(Self.expectedMemoryLimit, Self.memoryLimit)
         }
         if let limit = values["responseTimeLimit"] {
-            stage.responseTimeLimit = try duration(limit, minimum: .milliseconds(1))
+            stage.responseTimeLimit = try limit.parsed(Self.expectedTimeLimit, Self.timeLimit)
         }
         if let count = values["maximumAttempts"] {
             stage.maximumAttempts = try count.integer(in: 1...maximumCount)

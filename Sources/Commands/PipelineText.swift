@@ -91,7 +91,7 @@ enum PipelineText {
         }
         if let limit = stage.memoryLimit { lines.append("    memoryLimit: \(limit)") }
         if stage.responseTimeLimit != standard.responseTimeLimit {
-            let limit = QuantityText.text(of: stage.responseTimeLimit)
+            let limit = stage.responseTimeLimit.map(QuantityText.text) ?? PipelineFile.noLimitWord
             lines.append("    responseTimeLimit: \(limit)")
         }
         if stage.maximumAttempts != standard.maximumAttempts {

@@ -115,7 +115,7 @@ extension Engine {
         let times = [
             ("startTimeLimit", stage.startTimeLimit), ("stopTimeLimit", stage.stopTimeLimit),
             ("frameTimeLimit", stage.frameTimeLimit ?? .seconds(1)),
-            ("responseTimeLimit", stage.responseTimeLimit),
+            ("responseTimeLimit", stage.responseTimeLimit ?? .seconds(1)),
         ]
         for (name, time) in times where time <= .zero {
             throw refuse("its \(name) of \(time) is no time; give one above 0")

@@ -85,8 +85,8 @@ public struct StageConfiguration: Sendable, Hashable {
     /// killed. Nil: no limit.
     public var memoryLimit: Int?
     /// Time that a worker has to answer a command; then it is taken for hung and killed. One that is
-    /// idle is asked every second whether it is there.
-    public var responseTimeLimit: Duration
+    /// idle is asked every second whether it is there. Nil: no limit, and idle workers are not asked.
+    public var responseTimeLimit: Duration?
     /// Workers that a frame may take down before it is quarantined, at least 1.
     public var maximumAttempts: Int
     /// Lives in a row in which a worker finished no frame, at least 1; then the stage fails.
@@ -100,7 +100,7 @@ public struct StageConfiguration: Sendable, Hashable {
         queueLimit: Int? = nil, outputSlotByteCount: Int = 0,
         startTimeLimit: Duration = .seconds(30), stopTimeLimit: Duration = .seconds(30),
         frameTimeLimit: Duration? = .seconds(300), memoryLimit: Int? = nil,
-        responseTimeLimit: Duration = .seconds(10), maximumAttempts: Int = 3,
+        responseTimeLimit: Duration? = .seconds(10), maximumAttempts: Int = 3,
         maximumFruitlessLives: Int = 5
     ) {
         self.name = name

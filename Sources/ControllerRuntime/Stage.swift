@@ -81,7 +81,7 @@ final class Stage {
     var watchLimits: WorkerWatch.Limits {
         WorkerWatch.Limits(
             frameTime: configuration.frameTimeLimit?.nanoseconds,
-            responseTime: configuration.responseTimeLimit.nanoseconds)
+            responseTime: configuration.responseTimeLimit?.nanoseconds)
     }
 
     /// Frames that its workers may have in flight.

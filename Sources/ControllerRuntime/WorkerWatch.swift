@@ -8,13 +8,13 @@ struct WorkerWatch: Equatable, Sendable {
     struct Limits: Equatable, Sendable {
         /// Time in user code for one frame, or with frames in hand and nothing done; nil: no limit.
         var frameTime: UInt64?
-        /// Time to answer a command.
-        var responseTime: UInt64
+        /// Time to answer a command; nil: no limit, and no question to idle workers.
+        var responseTime: UInt64?
 
         /// Time between two looks: a quarter of the shortest limit, so that a limit is noticed soon
         /// after it was passed, but no more than 4 and no fewer than 50 looks a second.
         var period: UInt64 {
-            let shortest = min(frameTime ?? .max, responseTime)
+            let shortest = min(frameTime ?? .max, responseTime ?? .max)
             return max(Self.shortestPeriod, min(Self.longestPeriod, shortest / 4))
         }
 
@@ -88,8 +88,9 @@ struct WorkerWatch: Equatable, Sendable {
         }
         // One that works on frames in a single thread answers a ping after them, so that only
         // changes, which take their turn among the frames, are waited for then.
+        guard let limit = limits.responseTime else { return .well }
         if let debt = isIdle ? look.oldestDebt : look.oldestChange {
-            let end = MonotonicClock.time(max(debt, stillSince), plus: limits.responseTime)
+            let end = MonotonicClock.time(max(debt, stillSince), plus: limit)
             if look.now >= end { return .silent(since: end) }
         }
         guard isIdle, look.oldestDebt == nil else { return .well }

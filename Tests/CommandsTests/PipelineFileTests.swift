@@ -33,6 +33,7 @@ import Testing
             processors: [PixelStatistics, "A:x='1,2'"]
             policy: {hash: run}
             frameTimeLimit: none
+            responseTimeLimit: none
             memoryLimit: none
             overload: drop-oldest
             queueLimit: 12
@@ -75,7 +76,8 @@ import Testing
             correct.processors[0].settings["levels"]
                 == .list(["1", "no", "a b"].map { .scalar(.string($0)) }))
         let save = configuration.stages[1]
-        #expect(save.frameTimeLimit == nil && save.memoryLimit == nil)
+        #expect(
+            save.frameTimeLimit == nil && save.memoryLimit == nil && save.responseTimeLimit == nil)
         #expect(save.from == "correct" && save.policy == .hash(attribute: "run"))
         #expect(save.processors[1].settings["x"] == .scalar(.string("1,2")))
         #expect(correct.overload == nil && correct.queueLimit == nil)

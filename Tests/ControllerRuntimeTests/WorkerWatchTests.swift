@@ -70,6 +70,13 @@ struct WorkerWatchTests {
                 == [.well, .well, .well, .well, .stuck(since: 279 * Self.second)])
     }
 
+    @Test("asks and expects nothing of an idle one where there is no limit of time to answer")
+    func noResponseLimit() {
+        let limits = WorkerWatch.Limits(frameTime: nil, responseTime: nil)
+        #expect(judge(look(at: 90_000), limits: limits) == [.well])
+        #expect(judge(look(at: 90_000, debt: 110, change: 120), limits: limits) == [.well])
+    }
+
     @Test("pings one that is idle and silent for a second, and no other")
     func pings() {
         #expect(judge(look(at: 101)) == [.ping])

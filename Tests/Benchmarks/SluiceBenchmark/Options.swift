@@ -39,8 +39,10 @@ struct Options {
     var statisticsPeriodMilliseconds: Int { number("statistics-period-ms", 1000) }
     /// Folder for output files.
     var directory: String { values["directory"] ?? "/dev/shm/sluice-benchmark" }
-    /// Folder that the run leaves; nil: none.
-    var runDirectory: String? { values["run-directory"] }
+    /// Folder that the run leaves; nil (the word `none`): no ledger on disk, no journal, no statistics file.
+    var runDirectory: String? { values["run-directory"].flatMap { $0 == "none" ? nil : $0 } }
+    /// Whether workers are watched for hangs (`--supervision off`: their ends only).
+    var isSupervised: Bool { values["supervision"] != "off" }
     /// Path of the worker executable; nil: `sluice-worker` beside this program.
     var worker: String? { values["worker"] }
     /// Where the processor runs alone: `immediate`, `staged` or `committed`.

@@ -2,7 +2,8 @@ import ControllerRuntime
 import NDArrays
 import Synchronization
 
-/// The run that a load asks for: ledger, statistics and a run directory are on.
+/// The run that a load asks for: supervision, ledger, statistics and a run directory are on unless
+/// the options say otherwise.
 func configuration(_ options: Options, load: String, inFlight: Int, slots: Int) -> RunConfiguration
 {
     let processor: ProcessorConfiguration
@@ -16,9 +17,13 @@ func configuration(_ options: Options, load: String, inFlight: Int, slots: Int) 
         processor = ProcessorConfiguration("AdOutputFileProcessor", settings: settings)
     default: processor = ProcessorConfiguration("PassThrough")
     }
-    let stage = StageConfiguration(
+    var stage = StageConfiguration(
         name: "benchmark", workerCount: options.workers, processors: [processor],
         workerExecutable: options.worker, inFlight: inFlight)
+    if !options.isSupervised {
+        stage.frameTimeLimit = nil
+        stage.responseTimeLimit = nil
+    }
     return RunConfiguration(
         stages: [stage], runDirectory: options.runDirectory,
         plane: PixelPlane(rawValue: options.plane) ?? .shared, inputSlotCount: slots,
