@@ -30,8 +30,8 @@ struct RunCommand: AsyncParsableCommand {
         try request.enterFolder()
         let execution = RunExecution(
             plan: request.plan, isQuiet: options.quiet, summaryPath: summary)
-        let found = try request.resumed.map {
-            try FoundRun(in: request.runDirectory ?? $0.directory)
+        let found = try request.resumed.flatMap {
+            try Self.find(in: request.runDirectory ?? $0.directory, isQuiet: options.quiet)
         }
         if let found, let summary = found.completed {
             if !options.quiet { Output.line(found.nothingMissing) }
@@ -46,6 +46,17 @@ struct RunCommand: AsyncParsableCommand {
                     Output.line(line)
                 }
             })
+    }
+}
+
+extension RunCommand {
+    /// What an interrupted run has done; nil when it was killed before it began, which is told.
+    private static func find(in directory: String, isQuiet: Bool) throws -> FoundRun? {
+        guard RunDirectory.isUnbegun(directory) else { return try FoundRun(in: directory) }
+        if !isQuiet {
+            Output.line("the run in \(directory) was killed before it had begun: it begins now")
+        }
+        return nil
     }
 }
 

@@ -61,13 +61,14 @@ public final class Controller: Sendable {
             throw ControllerError(
                 .configuration, "a run is taken up in its run directory: give its path")
         }
-        return configuration.resumes
-            ? try RunDirectory(resuming: path) : try RunDirectory(creating: path)
+        return configuration.resumes && !RunDirectory.isUnbegun(path)
+            ? try RunDirectory(resuming: path)
+            : try RunDirectory(creating: path, replacesUnbegun: configuration.resumes)
     }
 
     private func run(in directory: RunDirectory?) async throws -> RunSummary {
         var resumption: Resumption?
-        if let directory, configuration.resumes {
+        if let directory, directory.isResumed {
             resumption = try RunRecovery(directory, configuration, source.information).recover()
         } else {
             try directory?.write(configuration: configuration.configurationText)

@@ -226,7 +226,8 @@ extension Engine {
         if let inline { frame.location = .inline(byteOffset: 0, byteCount: UInt64(inline.count)) }
         ProcessCommand(
             key: entries[place].key, configurationVersion: version,
-            attempt: entries[place].attempt, leasedSlots: entries[place].leasedSlots, frame: frame
+            attempt: entries[place].attempt, leasedSlots: entries[place].leasedSlots, frame: frame,
+            payloadChecksum: checksum(of: inline, for: worker)
         ).write(to: &process.writer)
         do throws(WireError) {
             try process.writer.endMessage(payloadByteCount: inline?.count ?? 0)
@@ -239,6 +240,13 @@ extension Engine {
         }
         markDirty(worker)
         if let inline { appendPayload(inline, process) }
+    }
+
+    private func checksum(of payload: UnsafeRawBufferPointer?, for worker: Worker) -> UInt32? {
+        guard let payload, !payload.isEmpty,
+            worker.protocolVersion >= ProtocolVersion.firstWithPayloadChecksum
+        else { return nil }
+        return PayloadChecksum.of(payload)
     }
 
     /// The bytes that go inside the message; nil when the worker finds them in a pool or a file.

@@ -52,7 +52,7 @@ extension Engine {
 
     private func readPayload(
         _ process: WorkerProcess, _ worker: Worker
-    ) throws(PipeError) -> (ReadResult, wasFull: Bool) {
+    ) throws -> (ReadResult, wasFull: Bool) {
         guard let incoming = process.incoming else { return (.wouldBlock, false) }
         let rest = UnsafeMutableRawBufferPointer(
             rebasing: incoming.buffer.bytes[incoming.filled...])
@@ -62,10 +62,20 @@ extension Engine {
             process.incoming?.filled += count
             if count == rest.count {
                 process.incoming = nil
-                take(incoming.result, incoming.buffer, requestId: incoming.requestId, from: worker)
+                try takeWhole(
+                    incoming.result, incoming.buffer, requestId: incoming.requestId, from: worker)
             }
         }
         return (result, true)
+    }
+
+    /// Takes a result whose payload is there to its end.
+    private func takeWhole(
+        _ result: FrameResult, _ buffer: InlineBuffer, requestId: UInt64, from worker: Worker
+    ) throws(WireError) {
+        try PayloadChecksum.check(
+            UnsafeRawBufferPointer(buffer.bytes), against: result.payloadChecksum)
+        take(result, buffer, requestId: requestId, from: worker)
     }
 
     private func outputEnded(_ process: WorkerProcess, _ worker: Worker) {
@@ -101,7 +111,7 @@ extension Engine {
             let buffer = InlineBuffer(byteCount: byteCount)
             let filled = process.decoder.takeBufferedPayload(into: buffer.bytes)
             if filled == byteCount {
-                take(result, buffer, requestId: requestId, from: worker)
+                try takeWhole(result, buffer, requestId: requestId, from: worker)
             } else {
                 process.incoming = IncomingPayload(
                     requestId: requestId, result: result, buffer: buffer, filled: filled)

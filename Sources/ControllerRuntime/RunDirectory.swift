@@ -37,13 +37,16 @@ package final class RunDirectory: Sendable {
     private let lock: RunDirectoryLock
     private let wasCreated: Bool
     /// Whether an earlier run is taken up in it.
-    private let isResumed: Bool
+    let isResumed: Bool
 
-    /// Makes the folder with its parents, or takes one that is empty, and locks it.
+    /// Makes the folder with its parents, or takes one that is empty, and locks it. With
+    /// `replacesUnbegun` what a run has left that was killed before it began is removed first.
     ///
     /// - Throws: `ControllerError(.runDirectory)` when it is in use, holds something else or can't
-    /// be   made.
-    package init(creating path: String) throws(ControllerError) {
+    ///   be made.
+    package init(
+        creating path: String, replacesUnbegun: Bool = false
+    ) throws(ControllerError) {
         let path = Self.withoutSlashAtEnd(path)
         wasCreated = try Self.makeFolders(path)
         descriptor = try Self.open(path)
@@ -52,6 +55,11 @@ package final class RunDirectory: Sendable {
         // Looked at before the lock file is made: a folder with other things stays as it is.
         if !isOurs { try Self.refuseUsed(path, descriptor: descriptor, isOurs: false) }
         lock = try RunDirectoryLock(taking: path, descriptor: descriptor)
+        if isOurs, replacesUnbegun, Self.isUnbegun(path) {
+            for file in File.allCases where file != .lock {
+                unlinkat(descriptor.rawValue, file.rawValue, 0)
+            }
+        }
         if isOurs { try Self.refuseUsed(path, descriptor: descriptor, isOurs: true) }
         try lock.write("\(getpid())\n\(runId)\n", path: path)
         self.path = path
@@ -84,6 +92,22 @@ package final class RunDirectory: Sendable {
         self.path = path
         wasCreated = false
         isResumed = true
+    }
+
+    /// Whether the folder at `path` is that of a run that was killed before its ledger had a record: no
+    /// frame was accepted, so there is nothing to take up and nothing to lose.
+    package static func isUnbegun(_ path: String) -> Bool {
+        guard access(Self.path(of: .lock, in: path), F_OK) == 0,
+            access(Self.path(of: .summary, in: path), F_OK) != 0
+        else { return false }
+        let ledger = Self.path(of: .ledger, in: path)
+        guard access(ledger, F_OK) == 0 else { return true }
+        do throws(ControllerError) {
+            var reader = try LedgerReader(path: ledger)
+            return try reader.next() == nil
+        } catch {
+            return false
+        }
     }
 
     private static func runId(ofLedgerIn path: String) throws(ControllerError) -> String {

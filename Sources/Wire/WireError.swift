@@ -26,6 +26,8 @@ package struct WireError: Error, Equatable, Sendable {
         case headerChecksumMismatch(found: UInt32, computed: UInt32)
         /// The body was damaged on its way.
         case bodyChecksumMismatch(found: UInt32, computed: UInt32)
+        /// The payload was damaged on its way.
+        case payloadChecksumMismatch(found: UInt32, computed: UInt32)
         /// Bytes end before what they announce (bytes).
         case truncated(needed: UInt64, had: UInt64)
         /// A number is over what its field allows.
@@ -80,6 +82,9 @@ extension WireError: CustomStringConvertible {
                 + "\(Self.hexadecimal(computed)); restart the other side"
         case .bodyChecksumMismatch(let found, let computed):
             "a message body is damaged: checksum \(Self.hexadecimal(found)), computed "
+                + "\(Self.hexadecimal(computed)); restart the other side"
+        case .payloadChecksumMismatch(let found, let computed):
+            "a payload is damaged: checksum \(Self.hexadecimal(found)), computed "
                 + "\(Self.hexadecimal(computed)); restart the other side"
         case .truncated(let needed, let had):
             "\(needed) bytes are needed and \(had) are there; the other side ended in the middle "

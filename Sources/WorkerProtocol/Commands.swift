@@ -129,18 +129,21 @@ package struct ProcessCommand: Sendable, Hashable {
     package var leasedSlots: [UInt32]
     /// The frame.
     package var frame: FrameDescriptor
+    /// CRC32C of the message's payload; nil when it has none, and in version 1.
+    package var payloadChecksum: UInt32?
 
     /// A frame to process.
     package init(
         key: FrameKey, configurationVersion: UInt64, attempt: UInt32 = 0,
         leasedSlots: [UInt32] = [],
-        frame: FrameDescriptor
+        frame: FrameDescriptor, payloadChecksum: UInt32? = nil
     ) {
         self.key = key
         self.configurationVersion = configurationVersion
         self.attempt = attempt
         self.leasedSlots = leasedSlots
         self.frame = frame
+        self.payloadChecksum = payloadChecksum
     }
 
     /// Bytes of the fields before the leased slots, their number included.
@@ -162,6 +165,7 @@ package struct ProcessCommand: Sendable, Hashable {
             block.set(leasedSlots[index], at: Self.fixedByteCount + 4 * index)
         }
         frame.write(to: &writer)
+        if let payloadChecksum { writer.writeUInt32(payloadChecksum) }
     }
 
     /// Reads the body of a `process`.
@@ -190,6 +194,7 @@ package struct ProcessCommand: Sendable, Hashable {
         attempt = block.value(at: 24)
         frame = try FrameDescriptor(from: &reader)
         if let fault { throw reader.error(fault) }
+        payloadChecksum = reader.remainingByteCount >= 4 ? try reader.readUInt32() : nil
         try reader.finish()
     }
 

@@ -60,12 +60,14 @@ package struct FrameResult: Sendable, Hashable {
     package var outputs: [FrameDescriptor]
     /// Files to commit.
     package var files: [StagedFile]
+    /// CRC32C of the message's payload; nil when it has none, and in version 1.
+    package var payloadChecksum: UInt32?
 
     /// What became of a frame.
     package init(
         outcome: FrameOutcome, uniqueId: UInt64, processingNanoseconds: UInt64 = 0,
         bytesIn: UInt64 = 0, bytesOut: UInt64 = 0, outputCount: UInt32 = 0,
-        outputs: [FrameDescriptor] = [], files: [StagedFile] = []
+        outputs: [FrameDescriptor] = [], files: [StagedFile] = [], payloadChecksum: UInt32? = nil
     ) {
         self.outcome = outcome
         self.uniqueId = uniqueId
@@ -75,6 +77,7 @@ package struct FrameResult: Sendable, Hashable {
         self.outputCount = outputCount
         self.outputs = outputs
         self.files = files
+        self.payloadChecksum = payloadChecksum
     }
 
     /// Bytes of the fields before the outcome's own, its code included.
@@ -103,6 +106,7 @@ package struct FrameResult: Sendable, Hashable {
         writer.writeCount(
             files.count, maximum: ProtocolLimits.maximumOutputCount, field: "file count")
         for file in files { writer.writeStagedFile(file) }
+        if let payloadChecksum { writer.writeUInt32(payloadChecksum) }
     }
 
     /// Reads the body of a `result`.
@@ -123,7 +127,8 @@ package struct FrameResult: Sendable, Hashable {
             outcome: outcome, uniqueId: block.value(at: 0),
             processingNanoseconds: block.value(at: 8), bytesIn: block.value(at: 16),
             bytesOut: block.value(at: 24), outputCount: outputCount, outputs: outputs,
-            files: files)
+            files: files,
+            payloadChecksum: reader.remainingByteCount >= 4 ? try reader.readUInt32() : nil)
         if let fault { throw reader.error(fault) }
         try reader.finish()
     }

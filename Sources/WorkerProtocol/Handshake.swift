@@ -5,7 +5,7 @@ package enum ProtocolVersion {
     /// The oldest that is still spoken. Each version only adds to the one before.
     package static let oldest: UInt16 = 1
     /// The newest: 2 adds the outcome `held`, the capability `syncedFiles`, and the phase `apply` of a
-    /// change of configuration.
+    /// change of configuration, and checksums of payloads.
     package static let current: UInt16 = 2
     /// All that are spoken.
     package static let spoken = oldest...current
@@ -13,6 +13,8 @@ package enum ProtocolVersion {
     package static let firstWithHeld: UInt16 = 2
     /// The first with the phase `apply`.
     package static let firstWithApply: UInt16 = 2
+    /// The first in which messages tell the checksum of their payload.
+    package static let firstWithPayloadChecksum: UInt16 = 2
 }
 
 /// A pool of slots that a worker inherits as a descriptor.

@@ -168,7 +168,8 @@ struct ControlLoop {
         var pixels: InlinePixels?
         if byteCount > 0 {
             let fresh = InlinePixels()
-            try runtime.input.readPayload(into: fresh.reserve(byteCount))
+            try runtime.input.readPayload(
+                into: fresh.reserve(byteCount), checksum: order.payloadChecksum)
             pixels = fresh
         }
         core.queue.append(

@@ -48,8 +48,20 @@ final class InputPort: @unchecked Sendable {
     }
 
     /// Waits for the whole payload of the current message and puts it into `destination`, which has its
-    /// size: what is buffered is copied, the rest is read straight into place.
-    func readPayload(into destination: UnsafeMutableRawBufferPointer) throws(WorkerEnding) {
+    /// size: what is buffered is copied, the rest is read straight into place. Then its checksum is
+    /// compared; nil: the message tells none.
+    func readPayload(
+        into destination: UnsafeMutableRawBufferPointer, checksum: UInt32?
+    ) throws(WorkerEnding) {
+        try readPayload(into: destination)
+        do throws(WireError) {
+            try PayloadChecksum.check(UnsafeRawBufferPointer(destination), against: checksum)
+        } catch {
+            throw WorkerEnding(error)
+        }
+    }
+
+    private func readPayload(into destination: UnsafeMutableRawBufferPointer) throws(WorkerEnding) {
         let buffered = decoder.takeBufferedPayload(into: destination)
         guard buffered < destination.count else { return }
         let rest = UnsafeMutableRawBufferPointer(rebasing: destination[buffered...])

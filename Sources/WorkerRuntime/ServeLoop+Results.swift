@@ -68,7 +68,7 @@ extension ServeLoop {
                 location = .inline(
                     byteOffset: UInt64(payloadByteCount), byteCount: UInt64(output.byteCount))
                 if let region = output.region, output.byteCount > 0 {
-                    parts.append(iovec(iov_base: region.base, iov_len: output.byteCount))
+                    add(UnsafeRawBufferPointer(start: region.base, count: output.byteCount))
                     payloadByteCount += output.byteCount
                 }
             }
@@ -79,6 +79,15 @@ extension ServeLoop {
                     attributes: output.attributes, sourceName: output.sourceName))
         }
         return payloadByteCount
+    }
+
+    /// One more part of the payload.
+    private mutating func add(_ part: UnsafeRawBufferPointer) {
+        parts.append(
+            iovec(
+                iov_base: UnsafeMutableRawPointer(mutating: part.baseAddress), iov_len: part.count))
+        guard version >= ProtocolVersion.firstWithPayloadChecksum else { return }
+        result.payloadChecksum = PayloadChecksum.of(part, after: result.payloadChecksum ?? 0)
     }
 
     /// What the protocol can't carry, nil as a rule.
@@ -159,6 +168,7 @@ extension FrameResult {
         (processingNanoseconds, bytesIn, bytesOut, outputCount) = (0, 0, 0, 0)
         if !outputs.isEmpty { outputs.removeAll(keepingCapacity: true) }
         if !files.isEmpty { files.removeAll(keepingCapacity: true) }
+        payloadChecksum = nil
     }
 }
 

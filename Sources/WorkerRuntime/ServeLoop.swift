@@ -182,7 +182,8 @@ struct ServeLoop: ~Copyable {
         guard isFrame else { return try takeCommand(&core) }
         payloadByteCount = Int(message.header.payloadByteCount)
         if payloadByteCount > 0 {
-            try input.readPayload(into: pixels.reserve(payloadByteCount))
+            try input.readPayload(
+                into: pixels.reserve(payloadByteCount), checksum: order.payloadChecksum)
         }
         return try takeFrame(&core)
     }

@@ -153,6 +153,7 @@ class Worker:
             self.status = mmap.mmap(status, 4096)
         # Of what version 2 adds, only `apply` is for a worker without files.
         version = next((known for known in (2, 1) if lowest <= known <= highest), 0)
+        self.checks_payload = version >= 2
         used = capabilities & (1 | (4 if self.status else 0))
         return WELCOME, request_id, pack("HQI", version, used, os.getpid()) + text(
             "python_worker 1 (Python)")
@@ -202,6 +203,10 @@ class Worker:
         self.gains[version] = self.gain(changes, self.gains[base])
 
     def process(self, request_id, body, payload):
+        if payload and self.checks_payload:
+            if crc32c(payload) != struct.unpack("<I", body.data[-4:])[0]:
+                sys.exit("damaged payload")
+            body.data = body.data[:-4]
         frame_id, _branch = body.take("QQ")
         version, _attempt, count = body.take("QII")
         leases = [body.take("I") for _ in range(count)]

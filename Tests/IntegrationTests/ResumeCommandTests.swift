@@ -57,6 +57,24 @@ struct ResumeCommandTests {
         try await interruption.expectWhole(tree, accepted: 60)
     }
 
+    @Test(
+        "after it was killed before it had begun begins", arguments: ["", "SLUI", "SLUICELG", nil])
+    func unbegun(ledger: String?) async throws {
+        let tree = try await Interruption.undisturbed { _ in Interruption.oneStage }
+        let whole = try await interruption.sluice(interruption.command(Interruption.oneStage))
+        #expect(whole.exitCode == 0, "\(whole.error)")
+        for name in ["out", "run/summary.json", "run/ledger"] {
+            try FileManager.default.removeItem(atPath: folder.file(name))
+        }
+        if let ledger {
+            try ledger.write(toFile: folder.file("run/ledger"), atomically: false, encoding: .utf8)
+        }
+        let resumed = try await interruption.sluice(["run", "run", "--resume"])
+        #expect(resumed.exitCode == 0, "\(resumed.error)")
+        #expect(resumed.output.hasPrefix("the run in run was killed before it had begun"))
+        try await interruption.expectWhole(tree, accepted: 60)
+    }
+
     @Test("after it was stopped does the rest", arguments: [[], ["--now"]])
     func stopped(options: [String]) async throws {
         let tree = try await Interruption.undisturbed { _ in Interruption.oneStage }

@@ -213,8 +213,8 @@ class Campaign:
                 self.disk.close()
 
     def next_life(self):
-        if not os.path.exists(os.path.join(self.run_directory, "ledger")):
-            # It was killed before it had begun: there is nothing to take up.
+        if not os.path.exists(os.path.join(self.run_directory, "configuration.yaml")):
+            # It was killed before it had said what it was to do: there is nothing to take up.
             shutil.rmtree(self.run_directory, ignore_errors=True)
             return ["run", self.pipeline, "--run-dir", self.run_directory]
         workers = str(self.rng.randint(1, 3))

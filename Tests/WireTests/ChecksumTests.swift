@@ -1,6 +1,7 @@
 import CLinux
 import TestSupport
 import Testing
+import Wire
 
 @Suite("CRC32C")
 struct ChecksumTests {
@@ -15,6 +16,23 @@ struct ChecksumTests {
         0x28, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
         0x00,
     ]
+
+    @Test(
+        "A payload is as it was told, or an error says how it is; what is not told is not compared")
+    func payload() throws {
+        let bytes = Array("123456789".utf8)
+        try bytes.withUnsafeBytes { bytes in
+            try PayloadChecksum.check(bytes, against: 0xE306_9283)
+            try PayloadChecksum.check(bytes, against: nil)
+            let head = PayloadChecksum.of(UnsafeRawBufferPointer(rebasing: bytes[..<4]))
+            let tail = UnsafeRawBufferPointer(rebasing: bytes[4...])
+            #expect(PayloadChecksum.of(tail, after: head) == 0xE306_9283)
+            #expect(
+                throws: WireError(
+                    .payloadChecksumMismatch(found: 1, computed: 0xE306_9283), byteOffset: 0)
+            ) { try PayloadChecksum.check(bytes, against: 1) }
+        }
+    }
 
     @Test(
         "The vectors of RFC 3720 come out",

@@ -1,6 +1,7 @@
 import NDArrays
 import Statistics
 import Testing
+import Wire
 import WorkerProtocol
 
 /// A message of `Tests/Fixtures/protocol` as `make_golden.py` describes it.
@@ -120,6 +121,15 @@ private let goldenFrames: [GoldenMessage] = [
     GoldenMessage(
         name: "process-inline", requestId: 7, message: { process(0, try inlineFrame()) },
         payload: pixels),
+    GoldenMessage(
+        name: "process-checksum", requestId: 7,
+        message: {
+            .process(
+                ProcessCommand(
+                    key: FrameKey(frameId: 0), configurationVersion: 1,
+                    frame: try inlineFrame(),
+                    payloadChecksum: pixels.withUnsafeBytes { PayloadChecksum.of($0) }))
+        }, payload: pixels),
     GoldenMessage(name: "process-reference", requestId: 8) {
         process(
             5, branch: 1025,
@@ -230,6 +240,20 @@ private let goldenAnswers: [GoldenMessage] = [
     GoldenMessage(
         name: "result-outputs", requestId: 6, message: { try goldenOutputs() },
         payload: Array("ab".utf8)),
+    GoldenMessage(
+        name: "result-checksum", requestId: 6,
+        message: {
+            .result(
+                FrameResult(
+                    outcome: .processed, uniqueId: 42, outputCount: 1,
+                    outputs: [
+                        FrameDescriptor(
+                            uniqueId: 43, payload: .bytes(typeName: "t"),
+                            location: .inline(byteOffset: 0, byteCount: 2))
+                    ],
+                    // The CRC32C that the second program computes for "ab".
+                    payloadChecksum: 0xE2A2_2936))
+        }, payload: Array("ab".utf8)),
     GoldenMessage(name: "started", requestId: 0) { .started(Started(requestId: 6)) },
     GoldenMessage(name: "configured", requestId: 0) {
         .configured(Configured(version: 2, failure: nil))

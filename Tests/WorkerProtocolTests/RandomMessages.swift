@@ -195,7 +195,8 @@ struct RandomMessages {
         for _ in 0..<upTo(FrameKey.maximumDepth) { key = key.child(upTo(1022)) ?? key }
         return ProcessCommand(
             key: key, configurationVersion: random.next(), attempt: UInt32(upTo(5)),
-            leasedSlots: list(4) { UInt32($0.upTo(99)) }, frame: try frame(isOutput: false))
+            leasedSlots: list(4) { UInt32($0.upTo(99)) }, frame: try frame(isOutput: false),
+            payloadChecksum: flag() ? nil : UInt32(upTo(1 << 31)))
     }
 
     private mutating func result() throws -> FrameResult {
@@ -213,7 +214,7 @@ struct RandomMessages {
                 StagedFile(
                     stagedPath: $0.text(), finalPath: $0.text(), byteCount: UInt64($0.upTo(99)),
                     checksum: $0.flag() ? nil : UInt32($0.upTo(1 << 31)), mayReplace: $0.flag())
-            })
+            }, payloadChecksum: flag() ? nil : UInt32(upTo(1 << 31)))
     }
 
     private mutating func snapshot() -> WorkerSnapshot {

@@ -18,7 +18,9 @@ struct RoundTripTests {
     func truncation(golden: GoldenMessage) throws {
         let message = try golden.message()
         let body = try message.body()
-        for count in 0..<body.count {
+        // Without the checksum of its payload a message is one of version 1.
+        let oldCount = golden.name.hasSuffix("-checksum") ? body.count - 4 : nil
+        for count in 0..<body.count where count != oldCount {
             switch AnyMessage.decode(message.type, Array(body[..<count])) {
             case .success: Issue.record("\(count) of \(body.count) bytes were taken for a message")
             case .failure(let error): #expect(error.byteOffset <= UInt64(count))

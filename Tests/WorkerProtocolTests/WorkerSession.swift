@@ -33,11 +33,16 @@ final class WorkerSession {
         output = try fromWorker.reader.duplicate()
     }
 
-    /// Sends a command and returns its request id.
+    /// Sends a command and returns its request id. A frame gets the checksum of its payload.
     @discardableResult
     func send(_ message: AnyMessage, payload: [UInt8] = []) throws -> UInt64 {
         let requestId = nextRequestId
         nextRequestId += 1
+        var message = message
+        if case .process(var command) = message, !payload.isEmpty {
+            command.payloadChecksum = payload.withUnsafeBytes { PayloadChecksum.of($0) }
+            message = .process(command)
+        }
         try sendBytes(try message.encoded(requestId: requestId, payload: payload))
         return requestId
     }

@@ -4,6 +4,7 @@ import Pipes
 import Statistics
 import TestSupport
 import Testing
+import Wire
 import WorkerProtocol
 
 /// A worker executable as a process of its own.
@@ -60,6 +61,22 @@ struct ExecutableTests {
         #expect(result.outcome == .processed)
         #expect(try client.command(.stop) == .success)
         #expect(try worker.wait() == .exited(code: 0))
+    }
+
+    @Test func `A payload that was damaged on its way ends the worker with 4, and is no frame`()
+        throws
+    {
+        let worker = try WorkerProcess("sluice-worker")
+        let client = worker.client
+        _ = try client.greet(Hello(controllerProcessId: UInt32(getpid())))
+        #expect(try client.start([.init(name: "PixelStatistics")]) == .success)
+        var (command, bytes) = try inlineFrame(1)
+        command.payloadChecksum = bytes.withUnsafeBytes { PayloadChecksum.of($0) }
+        let (result, _) = try client.result(of: client.process(command, payload: bytes))
+        #expect(result.outcome == .processed)
+        bytes[bytes.count / 2] ^= 1
+        _ = try client.process(command, payload: bytes)
+        #expect(try worker.wait() == .exited(code: 4))
     }
 
     @Test func `A worker whose parent is another process than the controller leaves with 3`() throws

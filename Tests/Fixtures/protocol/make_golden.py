@@ -152,6 +152,8 @@ MESSAGES = {
         41, frame(42, slot(0, 7, 1 << 20), SIMPLE, 1700000000, 5, "sim"), version=2, attempt=1,
         leases=[9, 10])),
     "process-inline": message(PROCESS, 7, process(0, frame(1, inline(0, 8), SMALL)), PIXELS),
+    "process-checksum": message(
+        PROCESS, 7, process(0, frame(1, inline(0, 8), SMALL)) + pack("I", crc32c(PIXELS)), PIXELS),
     "process-reference": message(PROCESS, 8, process(5, frame(
         6, pack("B", 2) + text("tiff") + text("scan/é.tif") + pack("Q", 3), b"\x01",
         source="é.tif"), branch=1025)),
@@ -199,6 +201,9 @@ MESSAGES = {
         files=[
             text("out/.r1.tmp") + text("out/42.tiff") + pack("QBIB", 1234, 1, 0xE3069283, 0),
             text("a") + text("b") + pack("QBB", 0, 0, 1)]), b"ab"),
+    "result-checksum": message(
+        RESULT, 6, result(42, count=1, outputs=[frame(43, inline(0, 2), pack("B", 2) + text("t"))])
+        + pack("I", crc32c(b"ab")), b"ab"),
     "result-held": message(RESULT, 6, result(42, b"\x04" + text("out: No space left on device"))),
     "hello-2": message(HELLO, 1, hello(capabilities=31, newest=2)),
     "welcome-2": message(WELCOME, 1, pack("HQI", 2, 16, 78) + text("worker")),
