@@ -23,8 +23,10 @@ package struct OutgoingBuffer: ~Copyable {
         var position: UInt64
     }
 
-    /// Most payloads on their way at once: more than any worker has credit for.
-    package static let maximumPayloadCount = 64
+    /// Most payloads on their way at once: twice the 1024 frames that a worker may have credit for.
+    package static let maximumPayloadCount = 2048
+    /// Payloads for which there is room from the beginning.
+    private static let usualPayloadCount = 64
 
     private var base: UnsafeMutableRawPointer
     private var capacity: Int
@@ -47,8 +49,8 @@ package struct OutgoingBuffer: ~Copyable {
         capacity = 4096
         base = .allocate(byteCount: capacity, alignment: 16)
         parts = .allocate(capacity: Self.maximumPartCount)
-        payloads.reserveCapacity(Self.maximumPayloadCount)
-        finished.reserveCapacity(Self.maximumPayloadCount)
+        payloads.reserveCapacity(Self.usualPayloadCount)
+        finished.reserveCapacity(Self.usualPayloadCount)
     }
 
     deinit {
