@@ -14,6 +14,8 @@ extension Engine {
         let kind = fate == .dropped ? reason : ""
         stage.ledger.close(
             fate, reason: kind, nanoseconds: now &- min(now, entries[place].acceptedAt))
+        stage.bytesIn += entries[place].bytesIn
+        stage.bytesOut += entries[place].bytesOut
         let overload = fate == .dropped ? OverloadReason(rawValue: reason) : nil
         if let overload {
             letGo(place, stage, overload)

@@ -285,6 +285,8 @@ extension Engine {
             return drive(worker, .misbehaved("its result can't be: \(problem)"))
         }
         stage.board.subtract(worker.placeInStage)
+        // A frame that comes again has the same request id, and was not begun then.
+        if worker.startedRequestId == requestId { worker.startedRequestId = 0 }
         entries[place].worker = Entry.noWorker
         entries[place].frame.uniqueId = result.uniqueId
         worker.finishedFrames += 1
@@ -293,10 +295,10 @@ extension Engine {
         if worker.startedRequestId == requestId { worker.startedRequestId = 0 }
         switch result.outcome {
         case .processed, .filtered:
-            count(result.bytesIn, result.bytesOut, place, stage)
+            note(result.bytesIn, result.bytesOut, place)
             finish(place, result, payload, stage)
         case .failed(let index, let reason):
-            count(result.bytesIn, 0, place, stage)
+            note(result.bytesIn, 0, place)
             let name =
                 stage.configuration.processors[safely: Int(index)].map { $0.name + ": " } ?? ""
             close(place, .failed, reason: reason.hasPrefix(name) ? reason : name + reason)
@@ -307,11 +309,10 @@ extension Engine {
         }
     }
 
-    /// Bytes of a frame that an earlier life has counted are not counted again.
-    private func count(_ bytesIn: UInt64, _ bytesOut: UInt64, _ place: Int, _ stage: Stage) {
+    /// Notes the bytes of a frame, which count when it is closed: one that comes again because its place
+    /// could not take its files counts once, and those that an earlier life has counted do not.
+    private func note(_ bytesIn: UInt64, _ bytesOut: UInt64, _ place: Int) {
         guard !entries[place].isRepeated else { return }
-        stage.bytesIn += bytesIn
-        stage.bytesOut += bytesOut
         entries[place].bytesIn = bytesIn
         entries[place].bytesOut = bytesOut
     }

@@ -11,9 +11,7 @@ extension Engine {
         entries[place].leasedSlots = []
         entries[place].resultPayload = nil
         entries[place].worker = Entry.noWorker
-        // They were counted when its result came; the committer has removed its files.
-        stage.bytesIn -= entries[place].bytesIn
-        stage.bytesOut -= entries[place].bytesOut
+        // The committer has removed its files.
         (entries[place].bytesIn, entries[place].bytesOut) = (0, 0)
         entries[place].result = nil
         guard ending?.isImmediate != true, state == .running || state == .draining else {

@@ -331,7 +331,9 @@ extension Engine {
     }
 
     private func forgetReplies(of worker: Worker) {
-        for (requestId, pending) in pendingReplies where pending.worker == worker.id {
+        // In the order of asking: what follows must not depend on the order of a dictionary.
+        let owed = pendingReplies.filter { $0.value.worker == worker.id }
+        for (requestId, pending) in owed.sorted(by: { $0.key < $1.key }) {
             pendingReplies[requestId] = nil
             switch pending.kind {
             case .getStats(let number): gathered(nil, from: worker, gathering: number)
