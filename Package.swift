@@ -145,6 +145,12 @@ let package = Package(
                 "ControllerRuntime", "Journal", "NDArrays", "Pipes", "Statistics", "Wire",
                 "WorkerProtocol", "CLinux", "TestSupport", "SluiceWorker",
             ]),
+        tests(
+            "SimulationTests",
+            [
+                "ControllerRuntime", "Journal", "NDArrays", "Pipes", "Statistics", "Wire",
+                "WorkerProtocol", "TestSupport",
+            ]),
         tests("JournalTests", ["Journal", "TestSupport"]),
         tests("WireTests", ["Wire", "CLinux", "TestSupport"]),
         tests("PipesTests", ["Pipes", "CLinux", "TestSupport"]),
@@ -170,3 +176,13 @@ let package = Package(
             ["Endpoints", "ControllerRuntime", "FrameReaders", "NDArrays", "TIFF", "TestSupport"]),
     ]
 )
+
+/// `scripts/simulate` builds the simulation with what it needs, and nothing else.
+if Context.environment["SLUICE_SIMULATION_STEPS"] != nil {
+    let needed: Set = [
+        "CLinux", "NDArrays", "Statistics", "Journal", "Wire", "WorkerProtocol", "Pipes",
+        "ControllerRuntime", "TestSupport", "SimulationTests",
+    ]
+    package.targets.removeAll { !needed.contains($0.name) }
+    package.products = []
+}
