@@ -6,7 +6,8 @@ internal import NDArrays
 enum PipelineFile {
     /// Keys of the file.
     static let keys = [
-        "source", "stages", "rate", "plane", "pool", "statistics", "logLevel", "runDirectory",
+        "source", "stages", "rate", "plane", "pool", "memory", "statistics", "logLevel",
+        "runDirectory",
         "stallTimeLimit", "durability", "startedIn",
     ]
     /// Keys of a stage.
@@ -16,7 +17,9 @@ enum PipelineFile {
         "memoryLimit", "responseTimeLimit", "maximumAttempts", "maximumFruitlessLives",
     ]
     /// Keys of `pool`.
-    static let poolKeys = ["inputSlots", "inputSlotBytes", "maximumBytes"]
+    static let poolKeys = ["inputSlots", "inputSlotBytes"]
+    /// Keys of `memory`.
+    static let memoryKeys = ["maximumBytes"]
     /// Keys of `statistics`.
     static let statisticsKeys = ["period"]
     /// Levels of log lines, lowest first.
@@ -43,6 +46,9 @@ enum PipelineFile {
                 PixelPlane.init(rawValue:))
         }
         if let value = values["pool"] { try pool(value, &plan.configuration) }
+        if let bytes = try values["memory"]?.values(keys: memoryKeys)["maximumBytes"] {
+            plan.configuration.maximumMemoryByteCount = try byteCount(bytes)
+        }
         if let period = try values["statistics"]?.values(keys: statisticsKeys)["period"] {
             plan.configuration.statisticsPeriod = try duration(period, minimum: .milliseconds(10))
         }
@@ -257,9 +263,6 @@ enum PipelineFile {
         }
         if let bytes = values["inputSlotBytes"] {
             configuration.inputSlotByteCount = try byteCount(bytes)
-        }
-        if let bytes = values["maximumBytes"] {
-            configuration.maximumPoolByteCount = try byteCount(bytes)
         }
     }
 

@@ -25,10 +25,10 @@ enum PipelineText {
         if configuration.inputSlotByteCount != 0 {
             pool.append("inputSlotBytes: \(configuration.inputSlotByteCount)")
         }
-        if configuration.maximumPoolByteCount != standard.maximumPoolByteCount {
-            pool.append("maximumBytes: \(configuration.maximumPoolByteCount)")
-        }
         if !pool.isEmpty { lines.append("pool: {\(pool.joined(separator: ", "))}") }
+        if configuration.maximumMemoryByteCount != 0 {
+            lines.append("memory: {maximumBytes: \(configuration.maximumMemoryByteCount)}")
+        }
         lines.append(
             "statistics: {period: \(QuantityText.text(of: configuration.statisticsPeriod))}")
         lines.append("logLevel: \(configuration.logLevel)")

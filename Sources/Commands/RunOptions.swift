@@ -93,6 +93,13 @@ struct RunOptions: ParsableArguments {
     var overload: String?
 
     @Option(
+        help: ArgumentHelp(
+            "Most memory of pools and queued pixels: 2GiB, 500MB (otherwise 4 GiB, or three quarters "
+                + "of what the machine can give).",
+            valueName: "bytes"))
+    var memory: String?
+
+    @Option(
         help: ArgumentHelp("How pixels get to workers: shared or inline.", valueName: "plane"),
         completion: .list(PixelPlane.allCases.map(\.rawValue)))
     var plane: String?
@@ -218,6 +225,13 @@ struct RunOptions: ParsableArguments {
                 throw CommandError("--rate is \(rate): it must be frames per second, above 0")
             }
             configuration.rateLimit = rate
+        }
+        if let memory {
+            guard let value = QuantityText.byteCount(memory), value > 0 else {
+                throw CommandError(
+                    "--memory is \(memory): it must be a size, as 2GiB, 500MB or a number of bytes")
+            }
+            configuration.maximumMemoryByteCount = value
         }
         if let plane {
             guard let value = PixelPlane(rawValue: plane) else {

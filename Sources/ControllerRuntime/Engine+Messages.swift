@@ -11,7 +11,9 @@ extension Engine {
 
     /// Takes messages of a worker; `toTheEnd` when its process has ended and no more will come.
     func readOutput(of worker: Worker, toTheEnd: Bool = false) {
-        guard let process = worker.process, !process.outputEnded else { return }
+        guard let process = worker.process, !process.outputEnded, process.waiting == nil else {
+            return
+        }
         var reads = 0
         do {
             while toTheEnd || reads < Self.maximumReadsInARow {
@@ -21,21 +23,27 @@ extension Engine {
                 switch result {
                 case .bytes:
                     try takeMessages(process, worker)
-                    if worker.process !== process || !(wasFull || toTheEnd) { return }
+                    if worker.process !== process || process.waiting != nil { return }
+                    if !(wasFull || toTheEnd) { return }
                 case .wouldBlock: return
                 case .endOfFile:
                     outputEnded(process, worker)
                     return
                 }
             }
-        } catch let error as WireError {
-            let time = worker.machine.state == .spawned ? "; is it a Sluice worker?" : ""
-            endOutput(process)
-            drive(worker, .misbehaved("it sent what is no message: \(error)\(time)"))
         } catch {
-            endOutput(process)
-            drive(worker, .misbehaved("its output can't be read: \(error)"))
+            outputFailed(error, process, worker)
         }
+    }
+
+    /// Reads no more from a worker whose output makes no sense or can't be had.
+    func outputFailed(_ error: any Error, _ process: WorkerProcess, _ worker: Worker) {
+        endOutput(process)
+        guard let error = error as? WireError else {
+            return drive(worker, .misbehaved("its output can't be read: \(error)"))
+        }
+        let hint = worker.machine.state == .spawned ? "; is it a Sluice worker?" : ""
+        drive(worker, .misbehaved("it sent what is no message: \(error)\(hint)"))
     }
 
     private func fill(_ process: WorkerProcess) throws(PipeError) -> (ReadResult, wasFull: Bool) {
@@ -70,7 +78,7 @@ extension Engine {
     }
 
     /// Takes a result whose payload is there to its end.
-    private func takeWhole(
+    func takeWhole(
         _ result: FrameResult, _ buffer: InlineBuffer, requestId: UInt64, from worker: Worker
     ) throws(WireError) {
         try PayloadChecksum.check(
@@ -89,11 +97,13 @@ extension Engine {
         process.link.endOutput()
     }
 
-    private func takeMessages(_ process: WorkerProcess, _ worker: Worker) throws {
-        guard process.incoming == nil else { return }
+    func takeMessages(_ process: WorkerProcess, _ worker: Worker) throws {
+        guard process.incoming == nil, process.waiting == nil else { return }
         while let message = try process.decoder.next() {
             try take(message, process, worker)
-            if process.incoming != nil || worker.process !== process { return }
+            if process.incoming != nil || process.waiting != nil || worker.process !== process {
+                return
+            }
         }
     }
 
@@ -108,14 +118,9 @@ extension Engine {
             guard byteCount > 0 else {
                 return take(result, nil, requestId: requestId, from: worker)
             }
-            let buffer = InlineBuffer(byteCount: byteCount)
-            let filled = process.decoder.takeBufferedPayload(into: buffer.bytes)
-            if filled == byteCount {
-                try takeWhole(result, buffer, requestId: requestId, from: worker)
-            } else {
-                process.incoming = IncomingPayload(
-                    requestId: requestId, result: result, buffer: buffer, filled: filled)
-            }
+            try takeInline(
+                WaitingPayload(requestId: requestId, result: result, byteCount: byteCount), process,
+                worker)
         case .welcome:
             greeted(by: worker, try Welcome(from: &reader))
         case .started: noteStarted(try Started(from: &reader).requestId, by: worker)

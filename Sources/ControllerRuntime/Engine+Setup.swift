@@ -4,9 +4,6 @@ internal import Pipes
 internal import WorkerProtocol
 
 extension Engine {
-    /// Bytes of an output slot where nobody knows the shape of the frames: room for 2896² float64 or
-    /// 4096² float32. Pages that are never touched cost nothing.
-    private static let standardOutputSlotByteCount = 64 << 20
     /// Output slots for every frame that may be in flight: a frame with four outputs goes through
     /// without copies.
     private static let outputSlotsPerFrame = 4
@@ -154,13 +151,18 @@ extension Engine {
                 let stage = stages[place]
                 return InputShares.Demand(
                     policy: stage.overload, waits: stage.waits, credit: stage.credit,
-                    queueLimit: stage.configuration.queueLimit)
+                    queueLimit: stage.configuration.queueLimit, behind: openCount(behind: stage))
             }, slotByteCount: slotByteCount, askedSlotCount: configuration.inputSlotCount)
+        let plan = try planMemory(
+            slotByteCount > 0
+                ? MemoryPlan.Pool(
+                    slotByteCount: SharedRegion.roundedToPages(slotByteCount),
+                    slotCount: shares.slotCount)
+                : nil)
         var slots: [UInt32] = []
-        if slotByteCount > 0 {
-            try checkMemory(slotByteCount, shares.slotCount, "the source's pool")
+        if let input = plan.input {
             let pool = try SlotPool(
-                poolId: 0, slotByteCount: slotByteCount, slotCount: shares.slotCount,
+                poolId: 0, slotByteCount: input.slotByteCount, slotCount: input.slotCount,
                 isShared: isShared)
             while let slot = pool.take() { slots.append(slot) }
             slots.reverse()
@@ -173,41 +175,43 @@ extension Engine {
         intake = try FrameIntake(
             freeSlots: slots, maximumOpenCount: shares.openLimit, stages: shares.stages,
             wakeEngine: { flag.signal() })
-        for stage in stages where stage.wantsOutputs && isShared {
-            stage.outputPool = try makeOutputPool(of: stage)
+        let givers = stages.filter(\.wantsOutputs)
+        for (stage, pool) in zip(givers, plan.outputs) {
+            stage.outputPool = try SlotPool(
+                poolId: UInt16(stage.index + 1), slotByteCount: pool.slotByteCount,
+                slotCount: pool.slotCount, isShared: true)
+            for consumer in stage.consumers where !stages[consumer].waits {
+                let spare = pool.slotCount - stage.configuration.workerCount
+                stages[consumer].waitingCap = max(
+                    1, spare / stage.consumers.count - stages[consumer].credit)
+            }
+        }
+        for stage in givers { stage.inlineMemory = InlineMemory(limit: plan.inlineByteCount) }
+    }
+
+    /// Frames that the stages behind a stage may have with workers, and waiting where they drop: these must
+    /// not hold up the stage by the slots that they hold.
+    private func openCount(behind stage: Stage) -> Int {
+        stage.consumers.reduce(0) { sum, place in
+            let consumer = stages[place]
+            let waiting = consumer.waits ? 0 : consumer.maximumWaitingCount
+            return sum + consumer.credit + waiting + openCount(behind: consumer)
         }
     }
 
-    private func makeOutputPool(of stage: Stage) throws -> SlotPool {
-        let asked = stage.configuration.outputSlotByteCount
-        // Room for the source's pixels as float64, the largest element type, where they are known.
-        let known = information.slotByteCount > 0 ? information.slotByteCount * 8 : 0
-        try checkMemory(asked, 1, "a slot of the output pool of stage \(stage.name)")
-        let slotByteCount = SharedRegion.roundedToPages(
-            asked > 0 ? asked : known > 0 ? known : Self.standardOutputSlotByteCount)
-        let consumerCredit = stage.consumers.map { stages[$0].credit }.reduce(0, +)
-        let wanted = (stage.credit + consumerCredit) * Self.outputSlotsPerFrame
-        let affordable = configuration.maximumPoolByteCount / stages.count / slotByteCount
-        let least = stage.configuration.workerCount + 1
-        let count = max(least, min(wanted, affordable))
-        try checkMemory(slotByteCount, count, "the output pool of stage \(stage.name)")
-        return try SlotPool(
-            poolId: UInt16(stage.index + 1), slotByteCount: slotByteCount, slotCount: count,
-            isShared: true)
-    }
-
-    private func checkMemory(
-        _ slotByteCount: Int, _ count: Int, _ what: String
-    ) throws(ControllerError) {
-        let limit = configuration.maximumPoolByteCount
-        let (product, overflow) = slotByteCount.multipliedReportingOverflow(by: count)
-        let byteCount = overflow ? Int.max : product
-        guard byteCount <= limit else {
-            throw ControllerError(
-                .resources,
-                "\(what) needs \(byteCount) bytes, the limit is \(limit); allow more, "
-                    + "or fewer frames in flight, or smaller slots")
+    private func planMemory(_ input: MemoryPlan.Pool?) throws(ControllerError) -> MemoryPlan {
+        let outputs = stages.filter(\.wantsOutputs).map { stage in
+            return MemoryPlan.Outputs(
+                stage: stage.name, askedSlotByteCount: stage.configuration.outputSlotByteCount,
+                wantedSlotCount: (stage.credit + openCount(behind: stage))
+                    * Self.outputSlotsPerFrame,
+                leastSlotCount: stage.configuration.workerCount + 1)
         }
+        return try MemoryPlan(
+            limit: MemoryPlan.limit(
+                asked: configuration.maximumMemoryByteCount, available: MemoryAvailable.now()),
+            input: input, outputs: outputs, isShared: configuration.plane == .shared,
+            elementCount: information.frameElementCount)
     }
 
     /// Pools that a stage's workers map: every pool from which a frame may come, and its own.

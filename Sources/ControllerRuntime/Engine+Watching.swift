@@ -33,6 +33,11 @@ extension Engine {
     }
 
     private func look(at worker: Worker, _ stage: Stage) {
+        if worker.process?.waiting != nil {
+            // Nothing is read from it: the time until there is memory again is not its own.
+            worker.watch = WorkerWatch(startedAt: now)
+            return
+        }
         let look = WorkerWatch.Look(
             now: now, frame: frameInHand(of: worker),
             inFlight: stage.board.load(of: worker.placeInStage), answerCount: worker.answerCount,

@@ -89,6 +89,8 @@ final class Engine {
     /// New frames that each first stage could keep, likewise.
     var roomOf: [Int] = []
     var overloadNotes = OverloadNotes()
+    /// Workers from which nothing is read until there is memory for their results.
+    var pausedWorkers: [Int] = []
     var freedSlots: [UInt32] = []
     var sourceHasEnded = false
     var sourceIsRunning = false
@@ -184,6 +186,7 @@ final class Engine {
     }
 
     private func turn() throws {
+        resumePaused()
         let mayHaveMore = takeArrivals()
         dispatchAll()
         flushAll()

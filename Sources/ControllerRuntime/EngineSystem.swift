@@ -79,6 +79,9 @@ protocol WorkerLink: AnyObject, ByteSink {
     /// Closes its input, once.
     func closeInput()
 
+    /// Whether an event is wanted when messages of it can be read; at first it is.
+    func watchOutput(_ isWanted: Bool) throws(PipeError)
+
     /// No event of its output is wanted any more.
     func endOutput()
 

@@ -40,6 +40,8 @@ public struct SourceInformation: Sendable, Hashable {
     public var slotByteCount: Int
     /// Whether frames come at their own pace (a camera), so that waiting loses them.
     public var isLive: Bool
+    /// Pixels of the first frame, for the size of output slots; nil: nobody knows.
+    public var frameElementCount: Int?
     /// Tells sources apart: the same for the same frames in the same order. Nil: frames do not come a
     /// second time, so a run over them can't be taken up again.
     public var fingerprint: String?

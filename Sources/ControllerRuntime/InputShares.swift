@@ -12,12 +12,17 @@ struct InputShares: Equatable {
         var credit: Int
         /// Frames that may wait for its workers; nil: the standard.
         var queueLimit: Int?
+        /// Frames that the stages behind it may have: what goes through unchanged stays in its slot.
+        var behind = 0
 
         /// Whether nothing but slots limits it.
         var isPlain: Bool { policy == .block && queueLimit == nil }
 
         /// Slots that it needs to go on undisturbed.
-        var slotCount: Int {
+        var slotCount: Int { openCount + behind }
+
+        /// Frames that it has open then.
+        var openCount: Int {
             if waits { return credit + (queueLimit ?? Self.spareSlots) }
             let spare = policy == .dropOldest ? Self.spareSlots : 0
             return credit + (queueLimit ?? credit) + spare
@@ -56,11 +61,11 @@ struct InputShares: Equatable {
             if demand.waits {
                 if let queueLimit = demand.queueLimit { limit = demand.credit + queueLimit }
             } else if count < need {
-                limit = max(1, demand.slotCount * count / need)
+                limit = max(1, demand.openCount * count / need)
             } else {
                 // What is to spare helps where the engine trims the queue a moment later.
                 let spare = demand.policy == .dropOldest ? (count - need) / demands.count : 0
-                limit = demand.slotCount + spare
+                limit = demand.openCount + spare
             }
             return IntakeStage(policy: demand.policy, waits: demand.waits, openLimit: limit)
         }

@@ -185,6 +185,16 @@ final class ProcessLink: WorkerLink {
         self.input = nil
     }
 
+    func watchOutput(_ isWanted: Bool) throws(PipeError) {
+        guard isWanted != watchesOutput else { return }
+        if isWanted {
+            try system.watch(output.rawValue, .output, of: worker)
+        } else {
+            system.unwatch(output.rawValue)
+        }
+        watchesOutput = isWanted
+    }
+
     func endOutput() {
         if watchesOutput { system.unwatch(output.rawValue) }
         watchesOutput = false

@@ -137,8 +137,9 @@ public struct RunConfiguration: Sendable, Hashable {
     public var inputSlotCount: Int
     /// Bytes of an input slot; 0: what the source says.
     public var inputSlotByteCount: Int
-    /// Most bytes of all pools together; more is refused at start.
-    public var maximumPoolByteCount: Int
+    /// Most bytes of pools and queued pixels together, for the whole run; what can't be had is refused at
+    /// start. 0: 4 GiB, or three quarters of what the machine can give where that is less.
+    public var maximumMemoryByteCount: Int
     /// Most frames per second taken from the source; nil: as many as there are.
     public var rateLimit: Double?
     /// Time between two gatherings of statistics.
@@ -162,7 +163,7 @@ public struct RunConfiguration: Sendable, Hashable {
     public init(
         stages: [StageConfiguration], runDirectory: String? = nil, configurationText: String = "",
         plane: PixelPlane = .shared, inputSlotCount: Int = 0, inputSlotByteCount: Int = 0,
-        maximumPoolByteCount: Int = 4 << 30, rateLimit: Double? = nil,
+        maximumMemoryByteCount: Int = 0, rateLimit: Double? = nil,
         statisticsPeriod: Duration = .seconds(1), logLevel: String = "info",
         stallTimeLimit: Duration? = .seconds(600), durability: Durability = .none
     ) {
@@ -172,7 +173,7 @@ public struct RunConfiguration: Sendable, Hashable {
         self.plane = plane
         self.inputSlotCount = inputSlotCount
         self.inputSlotByteCount = inputSlotByteCount
-        self.maximumPoolByteCount = maximumPoolByteCount
+        self.maximumMemoryByteCount = maximumMemoryByteCount
         self.rateLimit = rateLimit
         self.statisticsPeriod = statisticsPeriod
         self.logLevel = logLevel

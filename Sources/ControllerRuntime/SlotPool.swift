@@ -88,18 +88,3 @@ final class SlotPool {
         return true
     }
 }
-
-/// Pixels that came inline: in the controller's own memory, shared by all outputs of one result.
-///
-/// Unchecked: filled by the engine before anybody else has a reference, read-only afterwards.
-final class InlineBuffer: @unchecked Sendable {
-    /// The bytes.
-    let bytes: UnsafeMutableRawBufferPointer
-
-    /// Memory for `byteCount` bytes.
-    init(byteCount: Int) {
-        bytes = .allocate(byteCount: byteCount, alignment: 64)
-    }
-
-    deinit { bytes.deallocate() }
-}

@@ -11,6 +11,10 @@ final class Stage {
     var consumers: [Int] = []
     /// Where outputs go that somebody takes; nil when nobody does.
     var outputPool: SlotPool?
+    /// Frames that may wait without holding up the stage before it by their slots.
+    var waitingCap = Int.max
+    /// Memory for outputs that come inside messages.
+    var inlineMemory = InlineMemory(limit: .max)
     /// Whether outputs are described in results.
     var wantsOutputs = false
     /// Slots leased with every frame.
@@ -90,7 +94,7 @@ final class Stage {
     /// Frames that may wait for its workers: enough to keep all of them busy, few enough that memory
     /// stays bounded. What happens then says `overload`.
     var maximumWaitingCount: Int {
-        configuration.queueLimit ?? (waits ? 64 + 4 * credit : credit)
+        min(configuration.queueLimit ?? (waits ? 64 + 4 * credit : credit), waitingCap)
     }
 
     /// What its workers are told to make.

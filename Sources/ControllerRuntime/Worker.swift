@@ -20,8 +20,17 @@ final class WorkerProcess {
     var unfinishedLine: [UInt8] = []
     /// A message whose payload is still coming.
     var incoming: IncomingPayload?
+    /// A result that waits for memory; nothing is read from the worker as long as it does.
+    var waiting: WaitingPayload?
 
     init(_ link: any WorkerLink) { self.link = link }
+}
+
+/// A result with a payload for which there is no memory yet.
+struct WaitingPayload {
+    var requestId: UInt64
+    var result: FrameResult
+    var byteCount: Int
 }
 
 /// A message whose payload is being read.

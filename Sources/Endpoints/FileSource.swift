@@ -33,6 +33,8 @@ public final class FileSource: FrameSource, @unchecked Sendable {
     private let name: String
     private let fingerprint: String
     private let expectedCount: Mutex<Int?>
+    /// Pixels of the first frame; nil when it can't be read, which its worker then tells.
+    private let frameElementCount: Int?
     private var index = 0
     /// The file whose frames are being announced, and the number of those that were.
     private var current: (path: String, count: FrameCount, announced: Int)?
@@ -50,6 +52,7 @@ public final class FileSource: FrameSource, @unchecked Sendable {
             + (paths.count > 3 ? "\(paths[0]) …" : paths.joined(separator: " "))
         fingerprint = "\(format.rawValue), \(files.fingerprint)"
         expectedCount = Mutex(Self.count(files, format: format))
+        frameElementCount = Self.elementCount(files, format: format)
     }
 
     /// Sends references only. The frame count is exact for up to 64 files; for more it is the number of
@@ -59,6 +62,7 @@ public final class FileSource: FrameSource, @unchecked Sendable {
         var information = SourceInformation(
             name: name, frameCount: expectedCount.withLock { $0 }, slotByteCount: 0)
         information.fingerprint = fingerprint
+        information.frameElementCount = frameElementCount
         return information
     }
 
@@ -86,6 +90,16 @@ public final class FileSource: FrameSource, @unchecked Sendable {
 
     /// Never called: references need no slot.
     public func fill(_ destination: UnsafeMutableRawBufferPointer) {}
+
+    private static func elementCount(_ files: FileList, format: FileFormat) -> Int? {
+        guard files.count > 0 else { return nil }
+        let first = FrameReference(format: format, path: files[0])
+        do throws(FrameReaderError) {
+            return try FrameFileReader().readHeader(first).layout.elementCount
+        } catch {
+            return nil
+        }
+    }
 
     /// What is known of the number of frames without opening many files.
     private static func count(_ files: FileList, format: FileFormat) -> Int? {

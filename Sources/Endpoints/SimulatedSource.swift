@@ -25,6 +25,7 @@ public final class SimulatedSource: FrameSource {
             name: SourceKind.sim.name, frameCount: simulation.count,
             slotByteCount: simulation.layout.byteCount, isLive: simulation.isLive)
         information.fingerprint = simulation.fingerprint
+        information.frameElementCount = simulation.layout.elementCount
         return information
     }
 

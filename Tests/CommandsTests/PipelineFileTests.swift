@@ -11,7 +11,8 @@ import Testing
         plane: inline
         logLevel: warning
         runDirectory: runs/x
-        pool: {inputSlots: 12, inputSlotBytes: 8MiB, maximumBytes: 2GiB}
+        pool: {inputSlots: 12, inputSlotBytes: 8MiB}
+        memory: {maximumBytes: 2GiB}
         statistics: {period: 500ms}
         stages:
           - name: correct
@@ -60,7 +61,7 @@ import Testing
         #expect(configuration.runDirectory == "runs/x")
         #expect(configuration.inputSlotCount == 12)
         #expect(configuration.inputSlotByteCount == 8 << 20)
-        #expect(configuration.maximumPoolByteCount == 2 << 30)
+        #expect(configuration.maximumMemoryByteCount == 2 << 30)
         #expect(configuration.statisticsPeriod == .milliseconds(500))
         let correct = configuration.stages[0]
         #expect(correct.name == "correct" && correct.from == nil && correct.workerCount == 2)

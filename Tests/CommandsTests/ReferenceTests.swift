@@ -15,7 +15,9 @@ import Testing
         let text = try text(of: "Configuration.md")
         let rows = PipelineFile.keys + PipelineFile.stageKeys + PipelineFile.poolKeys
         for key in rows { #expect(text.contains("\n| `\(key)` |"), "\(key)") }
-        for key in PipelineFile.statisticsKeys { #expect(text.contains("`\(key)`"), "\(key)") }
+        for key in PipelineFile.statisticsKeys + PipelineFile.memoryKeys {
+            #expect(text.contains("`\(key)`"), "\(key)")
+        }
     }
 
     @Test func `every command is in the reference`() throws {

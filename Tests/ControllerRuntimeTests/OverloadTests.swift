@@ -120,6 +120,15 @@ struct InputSharesTests {
         #expect(shares.slotCount - shares.stages[1].openLimit >= 18)
     }
 
+    @Test("frames that go on unchanged have slots for the stages behind, too")
+    func behind() {
+        var first = block(8)
+        first.behind = 12
+        let shares = InputShares([first], slotByteCount: 32 << 20, askedSlotCount: 0)
+        #expect(shares.slotCount == 8 + 2 + 12)
+        #expect(shares.openLimit >= shares.slotCount)
+    }
+
     @Test("where fewer slots are asked for, what drops gets its part of them")
     func scaled() {
         let preview = Demand(policy: .dropNewest, waits: false, credit: 8, queueLimit: 8)

@@ -59,6 +59,7 @@ final class SimulatedWorker: WorkerLink {
     var writesOutput = true
     var writesErrors = true
     private var watchesOutput = true
+    private var isPaused = false
     private var watchesErrors = true
     /// Bytes that it has made and not written.
     var outbox = BytePipe()
@@ -181,6 +182,11 @@ final class SimulatedWorker: WorkerLink {
 
     func closeInput() { controllerHasInput = false }
 
+    func watchOutput(_ isWanted: Bool) throws(PipeError) {
+        world.expect(watchesOutput, "the output of worker \(worker) is paused after its end")
+        isPaused = !isWanted
+    }
+
     func endOutput() {
         world.expect(watchesOutput, "the output of worker \(worker) ends twice")
         watchesOutput = false
@@ -209,7 +215,7 @@ final class SimulatedWorker: WorkerLink {
 
     func isReady(_ descriptor: WorkerDescriptor) -> Bool {
         switch descriptor {
-        case .output: watchesOutput && (pipe.count > 0 || !writesOutput)
+        case .output: watchesOutput && !isPaused && (pipe.count > 0 || !writesOutput)
         case .errors: watchesErrors && (printed.count > 0 || !writesErrors)
         case .input:
             watchesInput && controllerHasInput

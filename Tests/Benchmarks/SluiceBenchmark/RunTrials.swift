@@ -27,7 +27,6 @@ func configuration(_ options: Options, load: String, inFlight: Int, slots: Int) 
     return RunConfiguration(
         stages: [stage], runDirectory: options.runDirectory,
         plane: PixelPlane(rawValue: options.plane) ?? .shared, inputSlotCount: slots,
-        maximumPoolByteCount: 64 << 30,
         statisticsPeriod: .milliseconds(options.statisticsPeriodMilliseconds), logLevel: "warning")
 }
 
