@@ -82,7 +82,7 @@ struct RetryCommand: AsyncParsableCommand {
         try execution.tell(after)
     }
 
-    /// Whether an earlier retry was refused or interrupted, so that its frames are open already.
+    /// Whether an earlier retry was interrupted, so that its frames are open already.
     ///
     /// - Throws: `CommandError` when more is open than that: it would be done with what is changed here.
     private func goesOn() throws(CommandError) -> Bool {

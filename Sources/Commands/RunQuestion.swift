@@ -91,7 +91,7 @@ enum RunQuestion {
     private static func unfinished(_ run: String) -> CommandError {
         CommandError(
             "the run in \(run) ended without a summary: its controller was killed; "
-                + "see its journal.jsonl")
+                + "sluice run --run-dir \(run) --resume does what is missing")
     }
 
     private static func lastStatistics(

@@ -23,6 +23,8 @@ struct CommitFiles: ~Copyable {
     private var crash = CrashPoint()
     /// Where files were staged.
     private(set) var directories = StagingDirectories()
+    /// How often the ledger may still be read for whose file has a name.
+    private var ownerQuestionsLeft = 20
     /// Whether the ledger is given up: nothing more is committed.
     private(set) var hasGivenUp = false
 
@@ -192,7 +194,7 @@ struct CommitFiles: ~Copyable {
     }
 
     /// Gives one file its name.
-    private func publish(_ file: StagedFile, _ closing: Closing) -> Publication {
+    private mutating func publish(_ file: StagedFile, _ closing: Closing) -> Publication {
         let result =
             file.mayReplace
             ? rename(file.stagedPath, file.finalPath)
@@ -222,7 +224,7 @@ struct CommitFiles: ~Copyable {
         }
     }
 
-    private func nameTaken(_ file: StagedFile, _ closing: Closing) -> String {
+    private mutating func nameTaken(_ file: StagedFile, _ closing: Closing) -> String {
         if let ledgerPath = launch.paths?.ledger,
             let owner = owner(of: file.finalPath, ledgerPath: ledgerPath)
         {
@@ -236,8 +238,11 @@ struct CommitFiles: ~Copyable {
             + "id \(closing.uniqueId)); choose another output directory or set overwrite=true"
     }
 
-    /// The frame of this run that a file belongs to: asked only when a name is taken.
-    private func owner(of path: String, ledgerPath: String) -> FrameKey? {
+    /// The frame of this run that a file belongs to: asked only when a name is taken, and not for every
+    /// frame of a run whose names are all taken, for the whole ledger is read.
+    private mutating func owner(of path: String, ledgerPath: String) -> FrameKey? {
+        guard ownerQuestionsLeft > 0 else { return nil }
+        ownerQuestionsLeft -= 1
         var wanted: Set<EntryId> = []
         do throws(ControllerError) {
             var reader = try LedgerReader(path: ledgerPath)

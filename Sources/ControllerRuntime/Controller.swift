@@ -104,7 +104,9 @@ public final class Controller: Sendable {
         let launch = EngineLaunch(
             configuration: configuration, source: source, mailbox: mailbox, journal: journal,
             runId: directory?.runId ?? EngineLaunch.makeRunId(), paths: paths,
-            resumption: resumption, frameHandler: frameHandler)
+            resumption: resumption,
+            removeSummary: { () throws(ControllerError) in try directory?.removeSummary() },
+            frameHandler: frameHandler)
         return try await withCheckedThrowingContinuation { continuation in
             do {
                 _ = try NamedThread(name: "engine", stackByteCount: 4 << 20) {

@@ -33,10 +33,21 @@ extension Engine {
         record(
             "run-resume",
             [
-                "life": .init(resumption.life), "closed": .init(resumption.closed.count),
+                "life": .init(resumption.beginning.life),
+                "closed": .init(resumption.closed.count),
                 "halfDone": .init(resumption.halfDone.count),
-                "cutBytes": .init(resumption.tornByteCount),
+                "cutBytes": .init(resumption.beginning.tornByteCount),
             ])
+    }
+
+    /// Begins another life in the run directory: before this, a run that is refused is as it was.
+    ///
+    /// - Throws: `ControllerError` when the summary of the life before can't be removed.
+    func takeUp() throws(ControllerError) {
+        guard let resumption else { return }
+        // In this order: a run without a summary goes on, one with open frames and a summary would not.
+        try removeSummary()
+        jobs.append(.record(.resumed(resumption.beginning)))
     }
 
     /// The first stages in which a source frame is still to be done.

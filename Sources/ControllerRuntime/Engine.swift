@@ -109,6 +109,8 @@ final class Engine {
     let keepsLedger: Bool
     /// What an earlier life of the run has left to do; nil in a first life, and when nothing is left.
     var resumption: Resumption?
+    /// Removes what the life before said at its end.
+    let removeSummary: @Sendable () throws(ControllerError) -> Void
     var failures: [FrameFailure] = []
     /// Workers with bytes to be written at the end of the turn.
     var dirtyWorkers: [Int] = []
@@ -140,7 +142,8 @@ final class Engine {
         configuration: RunConfiguration, source: any FrameSource, mailbox: EngineMailbox,
         journal: any JournalSink, committer: any CommitQueue, system: any EngineSystem,
         runId: String, deliversReports: Bool, keeper: QuarantineKeeper? = nil,
-        resumption: Resumption? = nil
+        resumption: Resumption? = nil,
+        removeSummary: @escaping @Sendable () throws(ControllerError) -> Void = {}
     ) throws {
         self.configuration = configuration
         self.source = source
@@ -151,6 +154,7 @@ final class Engine {
         self.runId = runId
         self.deliversReports = deliversReports
         self.resumption = resumption
+        self.removeSummary = removeSummary
         keepsLedger = configuration.runDirectory != nil
         self.keeper = keeper
         information = source.information
@@ -289,6 +293,7 @@ final class Engine {
         switch state {
         case .starting:
             if let ending {
+                guard takesUp() else { return }
                 stopWorkers()
                 if ending.isImmediate { killAll() }
             } else if workers.allSatisfy({ $0.machine.state == .started }) {
@@ -310,7 +315,20 @@ final class Engine {
         }
     }
 
+    /// Whether the run could begin; else it ends.
+    private func takesUp() -> Bool {
+        do throws(ControllerError) {
+            try takeUp()
+            return true
+        } catch {
+            startFailure = error
+            stopWorkers()
+            return false
+        }
+    }
+
     private func begin() {
+        guard takesUp() else { return }
         state = .running
         record("run-start", ["workers": .init(workers.count), "source": .string(information.name)])
         answerStartWaiters()

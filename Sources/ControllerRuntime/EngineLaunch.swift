@@ -11,6 +11,8 @@ struct EngineLaunch: Sendable {
     var paths: RecordPaths?
     /// What earlier lives of the run have left; nil in the first.
     var resumption: Resumption?
+    /// Removes the summary of the life before.
+    var removeSummary: @Sendable () throws(ControllerError) -> Void
     var frameHandler: (@Sendable (FrameReport) -> Void)?
 
     /// A name for a run without a run directory.
@@ -45,7 +47,8 @@ struct EngineLaunch: Sendable {
         let engine = try Engine(
             configuration: configuration, source: source, mailbox: mailbox, journal: journal,
             committer: committer, system: try ProcessSystem(flag: flag), runId: runId,
-            deliversReports: frameHandler != nil, keeper: keeper, resumption: resumption)
+            deliversReports: frameHandler != nil, keeper: keeper, resumption: resumption,
+            removeSummary: removeSummary)
         var summary = try engine.run()
         committer.close()
         thread.join()

@@ -9,6 +9,8 @@ internal import Wire
 /// the end of the ledger: see `tornByteCount`.
 struct LedgerReader: ~Copyable {
     private static let chunkByteCount = 256 << 10
+    /// Most records are smaller than this.
+    private static let likelyByteCount = 64 << 10
 
     let path: String
     private let descriptor: OwnedDescriptor
@@ -50,7 +52,13 @@ struct LedgerReader: ~Copyable {
         guard count <= LedgerRecord.maximumByteCount else {
             throw damaged("a record of \(count) bytes")
         }
-        guard try fill(8 + count) else { return try tear() }
+        guard try fill(8 + count) else {
+            // A cut has nothing behind it: whole records there say that this length is wrong.
+            if hasRecordBehind {
+                throw damaged("a record of \(count) bytes, with others behind it")
+            }
+            return try tear()
+        }
         let start = filled.lowerBound + 8
         let isWhole = buffer.withUnsafeBytes {
             cl_crc32c(0, $0.baseAddress?.advanced(by: start), count) == checksum
@@ -167,6 +175,27 @@ struct LedgerReader: ~Copyable {
             if chunk[..<count].contains(where: { $0 != 0 }) { return false }
             position += off_t(count)
         }
+    }
+
+    /// Whether a whole record stands somewhere behind the next one, whose length reaches beyond the end.
+    ///
+    /// All that is left of the file is in the buffer then, at most the size of a record.
+    private var hasRecordBehind: Bool {
+        let header = 8
+        guard filled.count > 2 * header else { return false }
+        for offset in 1..<filled.count - header {
+            let count = Int(load(offset))
+            guard count > 0, count <= Self.likelyByteCount,
+                offset + header + count <= filled.count,
+                LedgerRecord.kinds.contains(buffer[filled.lowerBound + offset + header])
+            else { continue }
+            let start = filled.lowerBound + offset + header
+            let checksum = buffer.withUnsafeBytes {
+                cl_crc32c(0, $0.baseAddress?.advanced(by: start), count)
+            }
+            if checksum == load(offset + 4) { return true }
+        }
+        return false
     }
 
     /// What is left is no whole record.

@@ -109,6 +109,8 @@ extension LedgerRecord {
     static let magic = Array("SLUICELG".utf8)
     /// Most bytes of a record's body: 1023 files with two paths of 4096 bytes each, and some.
     static let maximumByteCount = 16 << 20
+    /// What the first byte of a body may be.
+    static let kinds: ClosedRange<UInt8> = Kind.run.rawValue...Kind.account.rawValue
     /// Most stages of a run: each has a process at least.
     static let maximumStageCount = 4096
 

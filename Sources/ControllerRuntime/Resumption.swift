@@ -13,10 +13,8 @@ struct Resumption: Sendable {
         var outcome = RootOutcome()
     }
 
-    /// Number of this life, from 2.
-    var life: UInt32
-    /// Bytes that were cut off from the end of the ledger.
-    var tornByteCount: UInt64
+    /// The record with which this life begins.
+    var beginning: LedgerResumption
     /// Source frames that are closed: they are not taken again.
     var closed: FrameIdRanges
     /// Source frames that are done again where they are not done, by frame id.
@@ -32,10 +30,9 @@ struct Resumption: Sendable {
     var directories: [String]
     var highestFrameId: UInt64
 
-    /// What the replay of a ledger leaves to do.
-    init(_ replay: LedgerReplay, tornByteCount: UInt64) {
-        life = replay.lives
-        self.tornByteCount = tornByteCount
+    /// What the replay of a ledger leaves to do; it has taken `beginning`.
+    init(_ replay: LedgerReplay, _ beginning: LedgerResumption) {
+        self.beginning = beginning
         closed = replay.closed
         stages = replay.stages
         roots = replay.roots

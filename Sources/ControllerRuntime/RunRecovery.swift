@@ -8,6 +8,8 @@ internal import WorkerProtocol
 /// Brings a run directory into order whose run has ended somehow, so that it can go on.
 ///
 /// A controller that dies in the middle of this leaves something that the next one brings into order.
+/// What the run has come to stays as it is: summary and outcomes hold until the next life begins, when its
+/// workers are there (`Engine.takeUp`).
 struct RunRecovery {
     private let directory: RunDirectory
     private let wanted: LedgerRun
@@ -49,14 +51,6 @@ struct RunRecovery {
         try check(run)
         try checkChanges(replay)
         let ledger = try LedgerContinuation(path: path, end)
-        try directory.removeSummary()
-        try ledger.append(
-            [
-                .resumed(
-                    LedgerResumption(
-                        life: replay.lives &+ 1, time: MonotonicClock.nanosecondsSinceEpoch(),
-                        tornByteCount: end.tornByteCount, reopened: reopened))
-            ], &replay)
         var directories = StagingDirectories()
         for known in replay.directories { directories.add(directoryOf: known) }
         let unfinished = replay.intents.sorted { $0.key.key < $1.key.key }
@@ -76,7 +70,11 @@ struct RunRecovery {
             try ledger.append([record], &replay)
         }
         directories.removeLeftovers(ofRun: run.runId)
-        return Resumption(replay, tornByteCount: end.tornByteCount)
+        let beginning = LedgerResumption(
+            life: replay.lives &+ 1, time: MonotonicClock.nanosecondsSinceEpoch(),
+            tornByteCount: end.tornByteCount, reopened: reopened)
+        replay.take(.resumed(beginning))
+        return Resumption(replay, beginning)
     }
 
     /// Names that frames of this run have already got, of those that `files` want.

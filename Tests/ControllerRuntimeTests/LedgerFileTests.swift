@@ -166,6 +166,19 @@ struct LedgerFileTests {
         }
     }
 
+    @Test("with a wrong length before other records is damaged, and not cut off there")
+    func wrongLength() throws {
+        let bytes = ledgerBytes(goldenRecords)
+        for index in goldenRecords.indices.dropLast() {
+            // The third byte of the length: it reaches beyond the end then.
+            let start = ledgerBytes(Array(goldenRecords[..<index])).count
+            var damaged = bytes
+            damaged[start + 2] ^= 0x40
+            let error = #expect(throws: ControllerError.self) { _ = try read(damaged) }
+            #expect(error?.reason.contains("is damaged at byte \(start)") == true, "\(index)")
+        }
+    }
+
     @Test("with random damage never traps", arguments: [1, 2, 3] as [UInt64])
     func damage(seed: UInt64) throws {
         var random = SeededNumbers(seed: seed)

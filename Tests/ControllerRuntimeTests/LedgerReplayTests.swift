@@ -172,7 +172,9 @@ struct LedgerReplayTests {
         try script.close("5/0", 1)
         try script.close("6", outputs: 0)
         script.resume()
-        let resumption = Resumption(script.replay, tornByteCount: 0)
+        let resumption = Resumption(
+            script.replay,
+            LedgerResumption(life: 2, time: 0, tornByteCount: 0, reopened: [.dropped]))
         #expect(resumption.closed.ranges == [6...6])
         let root = FrameKey(frameId: 5)
         let child = try #require(root.child(0))
@@ -181,7 +183,7 @@ struct LedgerReplayTests {
         #expect(resumption.isComplete(child, stage: 1))
         #expect(!resumption.isClosed(child, stage: 2))
         #expect(resumption.outputCount(root, stage: 0) == 1)
-        #expect(resumption.life == 2)
+        #expect(script.replay.lives == 2)
         #expect(resumption.stages.map(\.closed) == [2, 1, 0])
         #expect(resumption.roots.closed == 1)
     }

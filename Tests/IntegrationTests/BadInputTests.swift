@@ -212,6 +212,20 @@ struct BadInputTests {
         expectRefusal(run, naming: path)
     }
 
+    @Test("many frames of one name: the ledger is read for the first ones only")
+    func manyOfOneName() async throws {
+        let same = "AdOutputFileProcessor:outputDirectory=out,outputFileNameFormat=same.tif"
+        let run = try await CommandRun.sluiceRun("sim:count=60,shape=4x4", same, in: folder)
+        #expect(run.exitCode == 1)
+        let rows = try await CommandRun.sluice(
+            ["ledger", "run", "--outcome", "failed", "--format", "json"], in: folder)
+        let reasons = rows.output.split(separator: "\n")
+        #expect(reasons.count == 59)
+        #expect(reasons.count { $0.contains("is already the output of frame") } == 20)
+        #expect(reasons.count { $0.contains("exists already") } == 39)
+        #expect(try await CommandRun.sluice(["verify", "run"], in: folder).exitCode == 0)
+    }
+
     @Test("two frames of one name: the second fails and names both, and nothing is overwritten")
     func sameName() async throws {
         try folder.writeTIFF("in/1.tif", width: 30, height: 20)

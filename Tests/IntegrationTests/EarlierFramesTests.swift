@@ -149,6 +149,26 @@ struct EarlierFramesTests {
         #expect(nothing.output.contains("no frame ended quarantined, there is nothing to do"))
     }
 
+    @Test(
+        "stay as they are when a retry is refused",
+        arguments: [
+            ["--set", "Faulty.misdeed=nonsense"], ["--worker", "/nowhere/worker"],
+            ["--worker", "/bin/true"], ["--set", "AdOutputFileProcessor.outputDirectory=/proc/no"],
+        ])
+    func refusedRetry(options: [String]) async throws {
+        #expect(try await run("misdeed=segfault,frames=[7]").exitCode == 1)
+        let ledger = try folder.bytes(of: "run/ledger")
+        let summary = try folder.bytes(of: "run/summary.json")
+        let refused = try await interruption.sluice(["retry", "run"] + options)
+        #expect(refused.exitCode == 2, "\(refused.output)")
+        #expect(try folder.bytes(of: "run/summary.json") == summary)
+        #expect(try folder.bytes(of: "run/ledger") == ledger)
+        #expect(try await interruption.sluice(["verify", "run"]).exitCode == 0)
+        let again = try await interruption.sluice(["retry", "run", "--set", "Faulty.misdeed=none"])
+        #expect(again.exitCode == 0, "\(again.error)")
+        #expect(again.output.contains("1 frame ended quarantined and is done again"))
+    }
+
     @Test("may be those that failed, too")
     func retryFailed() async throws {
         #expect(try await run("misdeed=throw,frames=[3,5,20]").exitCode == 1)

@@ -61,7 +61,7 @@ enum Misdeed: String, CaseIterable {
         case .exit0: Glibc.exit(0)
         case .exit1: Glibc.exit(1)
         case .kill: Glibc.kill(getpid(), details.signal)
-        case .spin: while details.signal != .min {}
+        case .spin: Self.spin()
         case .hang: while true { pause() }
         case .sleep: Self.sleep(seconds: details.seconds)
         case .fail: throw Failure(place: place)
@@ -136,9 +136,17 @@ enum Misdeed: String, CaseIterable {
         }
     }
 
+    /// Computes for ever. It asks the system, because an optimizer removes a loop that does nothing.
+    private static func spin() {
+        while getpid() > 0 {}
+    }
+
+    /// Takes memory with its pages. Of the system, because an optimizer removes memory that nobody reads.
     private static func allocate(_ byteCount: Int) {
-        guard byteCount > 0, let memory = malloc(byteCount) else { return }
-        memset(memory, 1, byteCount)
+        guard byteCount > 0 else { return }
+        _ = mmap(
+            nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
+            0)
     }
 
     private static func grow(to byteCount: Int) {
