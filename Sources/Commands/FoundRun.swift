@@ -2,11 +2,6 @@ internal import ControllerRuntime
 
 /// What a run left that is taken up.
 struct FoundRun {
-    /// Outcomes that a frame keeps; one that was dropped is done now.
-    private static let closed: Set<FrameReport.Outcome> = [
-        .processed, .filtered, .failed, .quarantined,
-    ]
-
     /// Name of the run.
     let runId: String
     /// Frames that keep their outcome.
@@ -15,21 +10,19 @@ struct FoundRun {
     let tornByteCount: Int
     /// Fingerprint of the source that it was begun with; nil: it can't be taken up.
     private let fingerprint: String?
-    /// How it ended, when it completed and dropped nothing: then nothing is missing.
+    /// How it ended, when it completed: then nothing is missing. What policies let go stays so.
     let completed: RunSummary?
 
     /// Reads ledger and summary of a run directory.
     init(in directory: String) throws(CommandError) {
         let summary = try RunQuestion.summary(at: directory)
-        let isComplete = summary?.end == .completed && summary?.ledger.droppedTotal == 0
-        completed = isComplete ? summary : nil
+        completed = summary?.end == .completed ? summary : nil
         do {
             let notes = try LedgerQuery.forEachRow(runDirectory: directory) { _ in }
             runId = notes.runId
             fingerprint = try LedgerQuery.fingerprint(runDirectory: directory)
             tornByteCount = notes.tornByteCount
-            doneCount = try LedgerQuery.frameIds(runDirectory: directory, outcomes: Self.closed)
-                .count
+            doneCount = try LedgerQuery.doneCount(runDirectory: directory)
         } catch {
             throw CommandError(error)
         }

@@ -293,7 +293,8 @@ final class Engine {
         switch state {
         case .starting:
             if let ending {
-                guard takesUp() else { return }
+                // What could not begin leaves everything as it was.
+                if startFailure == nil, !takesUp() { return }
                 stopWorkers()
                 if ending.isImmediate { killAll() }
             } else if workers.allSatisfy({ $0.machine.state == .started }) {

@@ -80,6 +80,21 @@ package enum LedgerQuery {
         return replay.frameIds(Set(outcomes.map(FrameFate.init)))
     }
 
+    /// The number of source frames that keep their outcome when the run is taken up: all that are closed,
+    /// but not those that were dropped when it was stopped.
+    ///
+    /// - Throws: `ControllerError` when there is no ledger or it is damaged.
+    package static func doneCount(runDirectory: String) throws(ControllerError) -> UInt64 {
+        let path = RunDirectory.path(of: .ledger, in: runDirectory)
+        var (replay, end) = try LedgerReplay.read(path: path)
+        replay.take(
+            .resumed(
+                LedgerResumption(
+                    life: replay.lives &+ 1, time: 0, tornByteCount: end.tornByteCount,
+                    reopened: [.dropped])))
+        return replay.closed.count
+    }
+
     /// The outcomes that every further life did again.
     private static func reopenedFates(
         _ path: String
@@ -120,7 +135,11 @@ private struct LedgerRows {
         case .closings(let batch):
             for closing in batch.closings {
                 let row = row(closing, time: batch.time)
-                if !reopened.contains(where: { $0.contains(closing.fate) }) { try body(row) }
+                // What policies let go is never done again.
+                let isDoneAgain =
+                    closing.overload == nil
+                    && reopened.contains(where: { $0.contains(closing.fate) })
+                if !isDoneAgain { try body(row) }
             }
         case .account(let account):
             if account.stage.isEmpty { self.account = account.line }

@@ -166,6 +166,30 @@ struct LedgerFileTests {
         }
     }
 
+    @Test("tells of frames that policies let go, also when the run was taken up")
+    func letGo() throws {
+        let run = LedgerRecord.run(
+            LedgerRun(
+                runId: "k3v9x2ab", source: "sim", fingerprint: "f00d", frameCount: 3,
+                stages: [.init(name: "main", from: nil)]))
+        let closings = (1...3).map { id in
+            Closing(
+                key: FrameKey(frameId: id), stage: 0, fate: .dropped,
+                overload: id == 3 ? nil : id == 1 ? .sample : .overload)
+        }
+        let bytes = ledgerBytes([
+            run, .closings(ClosingBatch(time: 0, highestFrameId: 3, closings: closings)),
+            .resumed(LedgerResumption(life: 2, time: 0, tornByteCount: 0, reopened: [.dropped])),
+        ])
+        try folder.write(bytes, to: "ledger")
+        var rows: [String] = []
+        _ = try LedgerQuery.forEachRow(runDirectory: folder.path) { row in
+            rows.append("\(row.frame) \(row.outcome) \(row.reason)")
+        }
+        #expect(rows == ["1 dropped sample", "2 dropped overload"])
+        #expect(try LedgerQuery.doneCount(runDirectory: folder.path) == 2)
+    }
+
     @Test("with a wrong length before other records is damaged, and not cut off there")
     func wrongLength() throws {
         let bytes = ledgerBytes(goldenRecords)

@@ -109,6 +109,16 @@ struct ResumeCommandTests {
         expectRefusal(again, naming: "holds an earlier run")
     }
 
+    @Test("says that nothing is missing, too, when a policy let frames go")
+    func letGo() async throws {
+        let run = try await interruption.sluice(
+            interruption.command(Interruption.oneStage, "--overload", "sample=1/3"))
+        #expect(run.exitCode == 0, "\(run.error)")
+        let resumed = try await interruption.sluice(["run", "run", "--resume"])
+        let line = resumed.output.split(separator: "\n").first ?? ""
+        #expect(line.hasSuffix("all 60 frames were done, nothing is missing"), "\(line)")
+    }
+
     @Test("cuts a torn end of its ledger and says so", arguments: 1...4 as ClosedRange<UInt64>)
     func torn(seed: UInt64) async throws {
         let tree = try await Interruption.undisturbed { _ in Interruption.oneStage }
