@@ -29,8 +29,9 @@ public final class NumPyReader {
         }
         (header, dataOffset) = try Self.readHeader(file)
         (layout, frameCount) = try Self.frames(header, path: path)
-        let (pixels, overflow) = layout.byteCount.multipliedReportingOverflow(by: frameCount)
-        let (end, endOverflow) = UInt64(pixels).addingReportingOverflow(dataOffset)
+        let (pixels, overflow) = UInt64(layout.byteCount).multipliedReportingOverflow(
+            by: UInt64(frameCount))
+        let (end, endOverflow) = pixels.addingReportingOverflow(dataOffset)
         guard !overflow, !endOverflow, end <= file.byteCount else {
             throw FrameReaderError(
                 path: path, .truncated(needed: overflow ? .max : end, had: file.byteCount))

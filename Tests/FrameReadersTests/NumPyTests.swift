@@ -93,6 +93,17 @@ import Testing
             + Array(text.utf8) + [UInt8](repeating: 1, count: pixels)
     }
 
+    @Test(
+        "a number of frames whose bytes no number holds is refused",
+        arguments: ["4611686018427387904", "9223372036854775807", "2305843009213693952"])
+    func countless(count: String) throws {
+        let header = "{'descr': '<u2', 'fortran_order': False, 'shape': (\(count), 2, 2), }"
+        guard case .truncated = try error(file(header), try TemporaryFolder()) else {
+            Issue.record("\(count) frames were not refused")
+            return
+        }
+    }
+
     @Test("headers that are not one, or of unknown kinds, are told in words")
     func refused() throws {
         let folder = try TemporaryFolder()
