@@ -70,7 +70,9 @@ extension TimeStamp {
     /// civil_from_days.
     func appendText(to text: inout [UInt8]) {
         let days = secondsPastEpoch.flooredQuotient(86_400)
-        let seconds = secondsPastEpoch - days * 86_400
+        // Not the difference to that many days: of the first day there is they are no number.
+        let rest = secondsPastEpoch % 86_400
+        let seconds = rest < 0 ? rest + 86_400 : rest
         let shifted = days + 719_468
         let era = shifted.flooredQuotient(146_097)
         let dayOfEra = shifted - era * 146_097

@@ -92,6 +92,8 @@ import Testing
             (4_107_542_399, "21000228T235959.000000000Z"),
             (4_107_542_400, "21000301T000000.000000000Z"),
             (-62_135_596_800, "00010101T000000.000000000Z"),
+            (.min, "-2922770226570127T082952.000000000Z"),
+            (.max, "2922770265961204T153007.000000000Z"),
         ] as [(Int64, String)])
     func `time stamps are dates of the Gregorian calendar`(seconds: Int64, expected: String) throws
     {
