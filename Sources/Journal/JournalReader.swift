@@ -37,13 +37,15 @@ public struct JournalReader: ~Copyable {
     public mutating func readNew(
         maximumCount: Int = .max
     ) throws(JournalError) -> [JournalEvent] {
-        guard try file.byteCount() >= byteOffset else {
+        let byteCount = try file.byteCount()
+        guard byteCount >= byteOffset else {
             throw malformed("the file is shorter than what was read before")
         }
         var events: [JournalEvent] = []
         var wanted = Self.chunkByteCount
         again: while events.count < maximumCount {
-            let bytes = try file.read(count: wanted, at: byteOffset)
+            // Most calls find little or nothing new: no room is cleared for more than there is.
+            let bytes = try file.read(count: min(wanted, byteCount - byteOffset), at: byteOffset)
             var begin = 0
             while events.count < maximumCount,
                 let end = bytes[begin...].firstIndex(of: UInt8(ascii: "\n"))

@@ -139,8 +139,12 @@ struct JournalTail: Equatable {
             return
         }
         let begin = bytes[..<end].lastIndex(of: newline).map { $0 + 1 } ?? 0
-        do {
+        do throws(JSONFlaw) {
             lastSeq = try JournalEvent(line: bytes[begin..<end]).seq
+            // Half of all numbers are left: no journal gets there, so none runs out of them.
+            guard lastSeq <= UInt64(Int64.max) else {
+                throw JSONFlaw(reason: "a seq that no journal reaches", byteOffset: 0)
+            }
         } catch {
             throw .malformedLine(
                 path: file.path, line: try Self.lineNumber(in: file, before: start + begin),

@@ -74,6 +74,18 @@ struct JournalWriterTests {
         #expect(try folder.text(of: "journal.jsonl").contains("rubb"))
     }
 
+    @Test(arguments: [UInt64.max, UInt64.max - 1, 1 << 63])
+    func `a number that leaves none to follow is refused`(seq: UInt64) throws {
+        try folder.write(#"{"timestamp":1,"seq":\#(seq),"name":"a"}"# + "\n", to: "journal.jsonl")
+        #expect(
+            throws: JournalError.malformedLine(
+                path: path, line: 1, reason: "a seq that no journal reaches at byte 0")
+        ) {
+            let journal = try JournalWriter(path: path)
+            try journal.record("run-start")
+        }
+    }
+
     @Test func `one journal has one writer`() throws {
         let journal = try JournalWriter(path: path)
         #expect(throws: JournalError.inUse(path: path)) { try JournalWriter(path: path) }
