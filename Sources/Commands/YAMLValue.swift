@@ -17,6 +17,10 @@ struct YAMLValue {
         let value: YAMLValue
     }
 
+    /// Most values of a file, what an alias stands for counted anew each time: thousands of stages,
+    /// and aliases of aliases end before they fill the memory.
+    static let maximumValueCount = 100_000
+
     /// The whole text of a file.
     static func parse(_ text: String, file: String) throws(CommandError) -> YAMLValue {
         let node: Node?
@@ -26,7 +30,25 @@ struct YAMLValue {
             throw Self.syntaxError(error, file: file)
         }
         guard let node else { throw CommandError("\(file) is empty: it needs a source and stages") }
+        var left = maximumValueCount
+        guard spend(&left, on: node) else {
+            throw CommandError(
+                "\(file) has more than \(maximumValueCount) values: is it the right file, and do "
+                    + "aliases stand for aliases?")
+        }
         return YAMLValue(file: file, name: "", node: node)
+    }
+
+    /// Takes the number of values in a node from `left`; false when there are not so many.
+    private static func spend(_ left: inout Int, on node: Node) -> Bool {
+        left -= 1
+        guard left >= 0 else { return false }
+        switch node {
+        case .scalar, .alias: return true
+        case .sequence(let sequence): return sequence.allSatisfy { spend(&left, on: $0) }
+        case .mapping(let mapping):
+            return mapping.allSatisfy { spend(&left, on: $0.key) && spend(&left, on: $0.value) }
+        }
     }
 
     /// An error at this value: file, line, name, reason.

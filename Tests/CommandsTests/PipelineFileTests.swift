@@ -97,6 +97,17 @@ import Testing
         #expect(try PipelineFile.parse(text, file: "again.yaml") == plan, "\(text)")
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `aliases of aliases are refused before they fill the memory`() {
+        var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        for level in 1...12 {
+            let alias = "*a\(level - 1)"
+            let list = Array(repeating: alias, count: 10).joined(separator: ", ")
+            text += "a\(level): &a\(level) [\(list)]\n"
+        }
+        #expect(message(text).contains("more than 100000 values"))
+    }
+
     @Test func `the short forms of a source mean the same`() throws {
         for source in ["tiff:a.tif", "{tiff: a.tif}", "{tiff: [a.tif]}", "{tiff: {paths: a.tif}}"] {
             let text = "source: \(source)\nstages: [{processors: [P]}]\n"
