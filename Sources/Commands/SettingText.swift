@@ -66,25 +66,28 @@ enum SettingText {
 
     /// A value as it may stand in `key=value,…`: quoted where it has to be.
     static func quoted(_ value: String) -> String {
+        let scalars = value.unicodeScalars
+        let beginsLikeQuoted = scalars.first.map { "\"'[".unicodeScalars.contains($0) } ?? true
         let needsQuotes =
-            value.isEmpty || value != value.trimmed || value.contains(",")
-            || value.contains { $0.isNewline } || "\"'[".contains(value.first ?? "x")
+            beginsLikeQuoted || value != value.trimmed || scalars.contains(",")
+            || scalars.contains { Character($0).isNewline }
         guard needsQuotes else { return value }
         var text = "\""
-        for character in value {
-            switch character {
+        for scalar in scalars {
+            switch scalar {
             case "\"": text += "\\\""
             case "\\": text += "\\\\"
             case "\n": text += "\\n"
             case "\t": text += "\\t"
-            default: text.append(character)
+            default: text.unicodeScalars.append(scalar)
             }
         }
         return text + "\""
     }
 }
 
-/// Reads settings one after the other.
+/// Reads settings one after the other, by Unicode scalars: an accent after a comma, which the two are one
+/// `Character` with, does not make the comma a letter.
 struct SettingScanner {
     private let text: Substring
     private let owner: String
@@ -122,9 +125,11 @@ struct SettingScanner {
         return try value(of: owner)
     }
 
-    private var next: Character? { place < text.endIndex ? text[place] : nil }
+    private var next: Unicode.Scalar? {
+        place < text.endIndex ? text.unicodeScalars[place] : nil
+    }
 
-    private mutating func advance() { place = text.index(after: place) }
+    private mutating func advance() { place = text.unicodeScalars.index(after: place) }
 
     private mutating func skipBlanks() {
         while next == " " || next == "\t" { advance() }
@@ -180,18 +185,18 @@ struct SettingScanner {
             advance()
             if character == quote { return value }
             guard character == "\\", quote == "\"" else {
-                value.append(character)
+                value.unicodeScalars.append(character)
                 continue
             }
             let escaped = next
             switch escaped {
-            case "\"", "\\": value.append(escaped ?? "\\")
+            case "\"", "\\": value.unicodeScalars.append(escaped ?? "\\")
             case "n": value.append("\n")
             case "t": value.append("\t")
             default:
                 throw CommandError(
                     "the value of \(key) has the unknown escape "
-                        + "\\\(escaped.map(String.init) ?? ""): there are \\\" \\\\ \\n \\t; "
+                        + "\\\(escaped.map { String($0) } ?? ""): there are \\\" \\\\ \\n \\t; "
                         + "in single quotes a backslash is a backslash"
                 )
             }
@@ -204,7 +209,7 @@ struct SettingScanner {
     private mutating func bracketedValue(of key: String) throws(CommandError) -> String {
         let start = place
         var depth = 0
-        var quote: Character?
+        var quote: Unicode.Scalar?
         var isItemStart = true
         while let character = next {
             advance()
@@ -220,7 +225,7 @@ struct SettingScanner {
             case "\"", "'": if isItemStart { quote = character }
             default: break
             }
-            isItemStart = "[, ".contains(character)
+            isItemStart = character == "[" || character == "," || character == " "
         }
         throw CommandError(
             "the [ of \(key) is not closed: a list is [a, b]; quote a text that begins with [")
@@ -230,7 +235,7 @@ struct SettingScanner {
 extension String {
     /// The text without blanks at both ends.
     var trimmed: String {
-        let start = drop { $0 == " " || $0 == "\t" }
+        let start = unicodeScalars.drop { $0 == " " || $0 == "\t" }
         guard let last = start.lastIndex(where: { $0 != " " && $0 != "\t" }) else { return "" }
         return String(start[...last])
     }

@@ -67,6 +67,7 @@ import Testing
         let values = [
             "", "a", "a,b", " a", "a ", "\"", "'", "[", "a\"b", "\\", "\\\"", "\n", "\t", "a\nb,",
             "[1, 2]", "it's", "é,è",
+            "\n\u{301}", ",\u{301}", "\"\u{301}", "\\\u{301}n", " \u{301}", "\r\n", "\u{301}",
         ]
         for value in values {
             let text = "A:x=\(SettingText.quoted(value)),y=1"
