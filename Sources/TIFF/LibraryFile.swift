@@ -88,6 +88,9 @@ extension TIFFReader {
             _ = ctiff_set(
                 opened.handle, UInt32(TIFFTAG_JPEGCOLORMODE), UInt32(JPEGCOLORMODE_RGB))
         }
+        // Of some damaged strips libtiff decodes a part, says nothing and leaves the rest as it was: the
+        // pixels of another frame.
+        destination.initializeMemory(as: UInt8.self, repeating: 0)
         let decoder = LibraryDecoder(file: opened, plan: plan, directory: directory)
         if isTiled {
             try decoder.decodeTiles(
@@ -138,6 +141,7 @@ struct LibraryDecoder {
         let scratch = UnsafeMutableRawBufferPointer.allocate(
             byteCount: isWidened ? packed * rowsPerStrip : 0, alignment: 16)
         defer { scratch.deallocate() }
+        scratch.initializeMemory(as: UInt8.self, repeating: 0)
         for plane in 0..<plan.planeCount {
             for strip in 0..<perPlane {
                 let row = strip * rowsPerStrip
@@ -182,6 +186,7 @@ struct LibraryDecoder {
         let scratch = UnsafeMutableRawBufferPointer.allocate(
             byteCount: tileByteCount, alignment: 16)
         defer { scratch.deallocate() }
+        scratch.initializeMemory(as: UInt8.self, repeating: 0)
         let elementByteCount = plan.samplesPerElement * plan.layout.elementType.byteCount
         for tile in 0..<across * down * plan.planeCount {
             let read = TIFFReadEncodedTile(
