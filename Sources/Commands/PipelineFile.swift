@@ -37,7 +37,7 @@ enum PipelineFile {
         plan.configuration.stages = try self.stages(stages)
         if let value = values["rate"] {
             plan.configuration.rateLimit = try value.parsed("frames per second, above 0") {
-                Double($0).flatMap { $0 > 0 && $0.isFinite ? $0 : nil }
+                QuantityText.real($0).flatMap { $0 > 0 ? $0 : nil }
             }
         }
         if let value = values["plane"] {

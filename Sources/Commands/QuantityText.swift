@@ -10,8 +10,13 @@ enum QuantityText {
     ]
 
     /// `1s`, `500ms`, `2min`, `1h`; a number alone is seconds. Nil for anything else and below 0.
+    /// To the nanosecond, from 10⁶ seconds on to the second, so that it can be written exactly.
     static func duration(_ text: String) -> Duration? {
-        number(text, units: durationUnits).map { .seconds($0) }
+        number(text, units: durationUnits).map { seconds in
+            seconds < 1e6
+                ? .nanoseconds(Int64((seconds * 1e9).rounded()))
+                : .seconds(Int64(seconds.rounded()))
+        }
     }
 
     /// `64MiB`, `4GiB`, `100MB`; a number alone is bytes. Nil for anything else and below 0.
@@ -19,28 +24,30 @@ enum QuantityText {
         number(text, units: sizeUnits).flatMap { Int(exactly: $0.rounded()) }
     }
 
-    /// The duration in a form that `duration` reads, to the attosecond where it came from there.
+    /// The duration in a form that `duration` reads, exactly where it came from there.
     static func text(of duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
-        if attoseconds == 0 { return "\(seconds)s" }
-        for (unit, size) in [("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)] {
-            let count = (Double(seconds) / size + Double(attoseconds) * 1e-18 / size).rounded()
-            let text = "\(Int64(count))\(unit)"
-            if self.duration(text) == duration { return text }
+        let nanoseconds = attoseconds / 1_000_000_000
+        if nanoseconds == 0 || seconds >= 1_000_000 { return "\(seconds)s" }
+        let total = seconds * 1_000_000_000 + nanoseconds
+        for (unit, count) in [("ms", Int64(1_000_000)), ("us", 1000)] where total % count == 0 {
+            return "\(total / count)\(unit)"
         }
-        // What was read went through a Double: one beside the nearest gives the same again.
-        let digits = String(attoseconds)
-        let exact = "\(seconds).\(String(repeating: "0", count: 18 - digits.count))\(digits)s"
-        let nearest = Double(seconds) + Double(attoseconds) / 1e18
-        let candidates = (-3...3).map { "\(nearest + Double($0) * nearest.ulp)s" }
-        return ([exact] + candidates).first { self.duration($0) == duration } ?? exact
+        return "\(total)ns"
+    }
+
+    /// A number that is finite. `Double` alone stops at a zero byte and takes what is before it for the
+    /// whole.
+    static func real(_ text: String) -> Double? {
+        guard !text.utf8.contains(0), let value = Double(text), value.isFinite else { return nil }
+        return value
     }
 
     private static func number(_ text: String, units: [(String, Double)]) -> Double? {
         let text = text.trimmed
         let unit = units.first { text.hasSuffix($0.0) && text.count > $0.0.count }
         let digits = unit.map { String(text.dropLast($0.0.count)).trimmed } ?? text
-        guard let value = Double(digits), value.isFinite, value >= 0 else { return nil }
+        guard let value = real(digits), value >= 0 else { return nil }
         let product = value * (unit?.1 ?? 1)
         return product < 1e15 ? product : nil
     }

@@ -114,15 +114,20 @@ import Testing
         #expect(QuantityText.duration("500ms") == .milliseconds(500))
         #expect(QuantityText.duration("2 min") == .seconds(120))
         #expect(QuantityText.duration("1.5") == .milliseconds(1500))
-        for text in ["", "s", "-1s", "1x", "nan", "1 s s", "1e400s"] {
+        for text in ["", "s", "-1s", "1x", "nan", "1 s s", "1e400s", ".7\0x", "1\0s"] {
             #expect(QuantityText.duration(text) == nil, "\(text)")
         }
         #expect(QuantityText.byteCount("4GiB") == 4 << 30)
         #expect(QuantityText.byteCount("100MB") == 100_000_000)
         #expect(QuantityText.byteCount("12") == 12)
         #expect(QuantityText.byteCount("1e30GB") == nil)
-        for duration: Duration in [.seconds(1), .milliseconds(1), .milliseconds(1250)] {
-            #expect(QuantityText.duration(QuantityText.text(of: duration)) == duration)
+        for text in [
+            "1s", "1ms", "1250ms", "0.7", "0.1ms", "1.1s", "33.3h", "7ns", "1e13", "1234567.89",
+        ] {
+            let duration = QuantityText.duration(text)
+            let written = duration.map(QuantityText.text)
+            #expect(
+                written.flatMap(QuantityText.duration) == duration, "\(text) as \(written ?? "")")
         }
     }
 
