@@ -116,6 +116,14 @@ let package = Package(
             dependencies: ["WorkerProtocol", "Wire", "Pipes", "Statistics", "NDArrays"],
             path: "Tests/TestSupport", swiftSettings: strict),
         tests("TidyTests", []),
+        // scripts/fuzz runs the same targets under libFuzzer, which the entry point is for
+        .testTarget(
+            name: "FuzzingTests",
+            dependencies: [
+                "Commands", "ControllerRuntime", "DataProcessing", "FrameReaders", "Journal",
+                "NDArrays", "Statistics", "TIFF", "Wire", "WorkerProtocol", "CLinux", "TestSupport",
+            ],
+            path: "Tests/Fuzzing", exclude: ["Dictionaries", "EntryPoint"], swiftSettings: strict),
         tests(
             "DocumentationTests",
             [
