@@ -156,7 +156,7 @@ extension Engine {
         let plan = try planMemory(
             slotByteCount > 0
                 ? MemoryPlan.Pool(
-                    slotByteCount: SharedRegion.roundedToPages(slotByteCount),
+                    slotByteCount: MemoryPlan.pages(slotByteCount),
                     slotCount: shares.slotCount)
                 : nil)
         var slots: [UInt32] = []

@@ -91,18 +91,24 @@ struct MemoryPlan: Equatable {
 
     private static func pool(of output: Outputs, share: Int, elementCount: Int?) -> Pool {
         let most = share / output.leastSlotCount
-        var slotByteCount = SharedRegion.roundedToPages(max(1, output.askedSlotByteCount))
+        var slotByteCount = pages(output.askedSlotByteCount)
         if output.askedSlotByteCount == 0 {
             // Room for the pixels as float64, the largest element type, where they are known.
-            let wanted = elementCount.map { $0 * 8 } ?? standardSlotByteCount
-            let page = SharedRegion.roundedToPages(1)
+            let wanted = elementCount.map { min($0, .max / 8) * 8 } ?? standardSlotByteCount
+            let page = pages(1)
             slotByteCount = max(
-                page, min(SharedRegion.roundedToPages(max(1, wanted)), most / page * page))
+                page, min(pages(wanted), most / page * page))
         }
         let affordable = share / slotByteCount
         return Pool(
             slotByteCount: slotByteCount,
             slotCount: max(output.leastSlotCount, min(output.wantedSlotCount, affordable)))
+    }
+
+    /// Whole pages with at least so many bytes; of a number that is too large to be rounded up, what is
+    /// too large as well.
+    static func pages(_ byteCount: Int) -> Int {
+        SharedRegion.roundedToPages(max(1, min(byteCount, .max - 4095)))
     }
 
     private static func text(_ pool: Pool?) -> String {

@@ -111,6 +111,23 @@ package enum AtomicFile {
         }
     }
 
+    /// Removes what a controller has left that was killed while it replaced a file of its run directory.
+    static func removeLeftovers(in folder: borrowing OwnedDescriptor) {
+        for name in FolderListing.names(of: folder) ?? [] where isTemporary(name) {
+            unlinkat(folder.rawValue, name, 0)
+        }
+    }
+
+    /// Whether a name is one that `write` gives for the time being: `.summary.json.4711.part`.
+    static func isTemporary(_ name: String) -> Bool {
+        guard name.hasPrefix("."), name.hasSuffix(".part") else { return false }
+        let parts = name.dropFirst().dropLast(5).split(separator: ".")
+        guard let process = parts.last, process.allSatisfy(\.isNumber), parts.count > 1 else {
+            return false
+        }
+        return parts[0] == "summary" || parts[0].hasPrefix("configuration")
+    }
+
     private static func failure(
         _ doing: String, _ path: String, _ number: Int32 = errno
     ) -> ControllerError {

@@ -89,9 +89,22 @@ package final class RunDirectory: Sendable {
                     + "was copied there, and can't be taken up")
         }
         try lock.write("\(getpid())\n\(runId)\n", path: path)
+        AtomicFile.removeLeftovers(in: descriptor)
+        Self.removeLeftoversOfQuarantine(in: descriptor)
         self.path = path
         wasCreated = false
         isResumed = true
+    }
+
+    /// Removes what a quarantine writer had staged when its controller was killed: nobody else writes there.
+    private static func removeLeftoversOfQuarantine(in folder: borrowing OwnedDescriptor) {
+        let number = cl_open_at(folder.rawValue, "quarantine", O_RDONLY | O_DIRECTORY, 0)
+        if number < 0 { return }
+        let quarantine = OwnedDescriptor(owning: number)
+        for name in FolderListing.names(of: quarantine) ?? []
+        where name.hasSuffix(".part") {
+            unlinkat(quarantine.rawValue, name, 0)
+        }
     }
 
     /// Whether the folder at `path` is that of a run that was killed before its ledger had a record: no
@@ -101,7 +114,12 @@ package final class RunDirectory: Sendable {
             access(Self.path(of: .summary, in: path), F_OK) != 0
         else { return false }
         let ledger = Self.path(of: .ledger, in: path)
-        guard access(ledger, F_OK) == 0 else { return true }
+        guard access(ledger, F_OK) == 0 else {
+            // Killed before it was made, or somebody took it away: the journal comes first, and tells.
+            var facts = stat()
+            let journal = Self.path(of: .journal, in: path)
+            return stat(journal, &facts) != 0 || facts.st_size == 0
+        }
         do throws(ControllerError) {
             var reader = try LedgerReader(path: ledger)
             return try reader.next() == nil

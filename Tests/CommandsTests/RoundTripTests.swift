@@ -14,7 +14,8 @@ import Testing
         plane: inline
         logLevel: warning
         runDirectory: runs/x
-        pool: {inputSlots: 12, inputSlotBytes: 8MiB, maximumBytes: 2GiB}
+        pool: {inputSlots: 12, inputSlotBytes: 8MiB}
+        memory: {maximumBytes: 2GiB}
         statistics: {period: 250ms}
         stallTimeLimit: 7min
         durability: file

@@ -52,8 +52,15 @@ struct ResumeCommandTests {
             try await interruption.kill(
                 ["run", "run", "--resume", "--rate", "150", "--workers", "2"], afterFiles: count)
         }
+        // As if it had been killed while it wrote its summary.
+        try "{".write(
+            toFile: folder.file("run/.summary.json.4711.part"), atomically: false, encoding: .utf8)
+        _ = try folder.write([0], to: "run/quarantine/.000007.tiff.run.quarantine.7.0.part")
+        _ = try folder.write([0], to: "run/quarantine/000007.main.json.part")
         let resumed = try await interruption.sluice(["run", "run", "--resume"])
         #expect(resumed.exitCode == 0, "\(resumed.error)")
+        #expect(try folder.files(in: "run").allSatisfy { !$0.hasSuffix(".part") })
+        #expect(try folder.files(in: "run/quarantine").isEmpty)
         try await interruption.expectWhole(tree, accepted: 60)
     }
 
@@ -63,11 +70,18 @@ struct ResumeCommandTests {
         let tree = try await Interruption.undisturbed { _ in Interruption.oneStage }
         let whole = try await interruption.sluice(interruption.command(Interruption.oneStage))
         #expect(whole.exitCode == 0, "\(whole.error)")
-        for name in ["out", "run/summary.json", "run/ledger"] {
+        for name in ["out", "run/summary.json", "run/ledger", "run/journal.jsonl"] {
             try FileManager.default.removeItem(atPath: folder.file(name))
         }
         if let ledger {
             try ledger.write(toFile: folder.file("run/ledger"), atomically: false, encoding: .utf8)
+        }
+        if ledger == nil {
+            try "{}\n".write(
+                toFile: folder.file("run/journal.jsonl"), atomically: false, encoding: .utf8)
+            expectRefusal(
+                try await interruption.sluice(["run", "run", "--resume"]), naming: "ledger")
+            try FileManager.default.removeItem(atPath: folder.file("run/journal.jsonl"))
         }
         let resumed = try await interruption.sluice(["run", "run", "--resume"])
         #expect(resumed.exitCode == 0, "\(resumed.error)")
