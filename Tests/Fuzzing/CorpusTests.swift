@@ -5,10 +5,13 @@ import Testing
 /// The rules of the fuzzers on inputs that were interesting once: those that reach code that others do not,
 /// and those that broke a rule.
 @Suite struct CorpusTests {
-    static let targets: [any FuzzTarget.Type] = [
-        CommandTexts.self, JournalFiles.self, LedgerFiles.self, NameFormats.self, NumPyFiles.self,
-        PipelineFiles.self, TIFFFiles.self, WireStream.self, WorkerMessages.self,
-    ]
+    static var targets: [any FuzzTarget.Type] {
+        [
+            CommandTexts.self, JournalFiles.self, LedgerFiles.self, NameFormats.self,
+            NumPyFiles.self, PipelineFiles.self, TIFFFiles.self, WireStream.self,
+            WorkerMessages.self,
+        ]
+    }
 
     /// The inputs of a target, by name.
     private static func corpus(_ target: any FuzzTarget.Type) throws -> [(String, [UInt8])] {

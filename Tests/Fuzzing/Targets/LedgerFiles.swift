@@ -78,7 +78,7 @@ enum LedgerFiles: FuzzTarget {
     /// What was read is written and read again.
     private static func expectSameRecords(_ whole: Reading) throws {
         var writer = ByteWriter()
-        writer.writeBytes(UnsafeRawBufferPointer(start: LedgerRecord.magic, count: 8))
+        LedgerRecord.magic.withUnsafeBytes { writer.writeBytes($0) }
         for record in whole.records { record.write(to: &writer) }
         copy.store(writer.bytes)
         let again = Reading(path: copy.path)
