@@ -117,6 +117,8 @@ struct RetryCommand: AsyncParsableCommand {
         plan.configuration.runDirectory = stored.directory
         plan.configuration.resumes = true
         plan.configuration.reopenedOutcomes = outcomes
+        // Another run may have done them in between, with `--source failed:RUN` into the same folders.
+        plan.configuration.acceptsIdenticalOutputs = true
         return RunRequest(plan: plan, folder: folder, resumed: stored)
     }
 

@@ -23,6 +23,8 @@ struct CommitFiles: ~Copyable {
     private var crash = CrashPoint()
     /// Where files were staged.
     private(set) var directories = StagingDirectories()
+    /// The names that frames of this run have; nil until somebody asks.
+    private var ownedNames: OwnedNames?
     /// How often the ledger may still be read for whose file has a name.
     private var ownerQuestionsLeft = 20
     /// Whether the ledger is given up: nothing more is committed.
@@ -34,6 +36,7 @@ struct CommitFiles: ~Copyable {
         ledger = RecordFile(path: launch.paths?.ledger)
         statistics = RecordFile(path: launch.paths?.statistics, isText: true)
         log = RecordFile(path: launch.paths?.log)
+        if launch.acceptsIdenticalOutputs, launch.paths == nil { ownedNames = OwnedNames() }
         for directory in launch.directories { directories.add(directoryOf: directory) }
         if launch.paths != nil, let run = launch.newRun {
             LedgerRecord.magic.withUnsafeBytes { records.writeBytes($0) }
@@ -72,6 +75,7 @@ struct CommitFiles: ~Copyable {
         switch job {
         case .commit(let request): note(directoriesOf: request.files)
         case .discard(let files): note(directoriesOf: files)
+        case .staging(let folder): note(directoryOf: folder + "/")
         case .record(let record): if launch.paths != nil { record.write(to: &records) }
         case .closings(let closings, let highestFrameId):
             self.highestFrameId = max(self.highestFrameId, highestFrameId)
@@ -81,10 +85,12 @@ struct CommitFiles: ~Copyable {
     }
 
     private mutating func note(directoriesOf files: [StagedFile]) {
-        for file in files {
-            guard let new = directories.add(directoryOf: file.stagedPath) else { continue }
-            if launch.paths != nil { LedgerRecord.directory(path: new).write(to: &records) }
-        }
+        for file in files { note(directoryOf: file.stagedPath) }
+    }
+
+    private mutating func note(directoryOf path: String) {
+        guard let new = directories.add(directoryOf: path), launch.paths != nil else { return }
+        LedgerRecord.directory(path: new).write(to: &records)
     }
 
     private mutating func write(_ closings: [Closing]) {
@@ -110,7 +116,7 @@ struct CommitFiles: ~Copyable {
         case .statistics(let record): append(record)
         case .log(let line): append(line)
         case .report(let report): launch.frameHandler?(report)
-        case .record, .closings, .end: break
+        case .record, .staging, .closings, .end: break
         }
     }
 
@@ -147,7 +153,9 @@ struct CommitFiles: ~Copyable {
         for (index, file) in request.files.enumerated() {
             switch publish(file, request.closing) {
             case .named: named.append(file)
-            case .wasThere: break
+            case .wasThere:
+                let isTwice = request.files[..<index].contains { $0.finalPath == file.finalPath }
+                if isTwice { return fail(request, nameTaken(file, request.closing), named) }
             case .failed(let reason): return fail(request, reason, named)
             case .held(let reason):
                 undo(request, named)
@@ -158,6 +166,7 @@ struct CommitFiles: ~Copyable {
             if launch.durability == .file { renamedIn.add(directoryOf: file.finalPath) }
         }
         outcome.fileCount = request.files.count
+        if ownedNames != nil { for file in request.files { ownedNames?.insert(file.finalPath) } }
         closings.append(request.closing)
         crash.reach(.renames)
         return outcome
@@ -206,7 +215,9 @@ struct CommitFiles: ~Copyable {
                 "\(file.finalPath) could not be given its name: \(SystemText.ofError(code))"
             return Self.isOfPlace(code) ? .held(reason) : .failed(reason)
         }
-        if launch.acceptsIdenticalOutputs, FileCheck.problem(file.finalPath, file) == nil {
+        if launch.acceptsIdenticalOutputs, FileCheck.areSame(file.finalPath, file.stagedPath),
+            !isOfRun(file.finalPath)
+        {
             unlink(file.stagedPath)
             return .wasThere
         }
@@ -222,6 +233,14 @@ struct CommitFiles: ~Copyable {
             true
         default: false
         }
+    }
+
+    /// Whether a frame of this run has written the file.
+    private mutating func isOfRun(_ path: String) -> Bool {
+        if ownedNames == nil, let ledgerPath = launch.paths?.ledger {
+            ownedNames = OwnedNames(ledgerPath: ledgerPath, committed: closings)
+        }
+        return ownedNames?.contains(path) ?? false
     }
 
     private mutating func nameTaken(_ file: StagedFile, _ closing: Closing) -> String {

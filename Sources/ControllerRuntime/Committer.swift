@@ -9,6 +9,8 @@ enum CommitJob: Sendable {
     case commit(CommitRequest)
     /// Remove staged files of a frame that did not go through.
     case discard(files: [StagedFile])
+    /// Remember a folder in which there will be staged files.
+    case staging(folder: String)
     /// Write into the ledger that frames were closed, and the highest frame id that was accepted. Parents
     /// come before what came out of them, in one job or in earlier ones.
     case closings([Closing], highestFrameId: UInt64)

@@ -131,6 +131,7 @@ extension Engine {
                     worker, .misbehaved("it applied a configuration that it was never sent"))
             }
             configured(news, by: worker)
+        case .staging: staged(in: try Staging(from: &reader).folder, by: worker)
         case .description, .reply, .statistics:
             try takeAnswer(message, requestId: requestId, worker)
         case .hello, .describe, .start, .configure, .process, .getStats, .resetStats, .stop, .ping,
@@ -141,6 +142,17 @@ extension Engine {
                     "it sent a message of type \(message.header.messageType), which no worker sends"
                 ))
         }
+    }
+
+    /// A worker is about to stage files in a folder: it is known before there is one, so that none is left
+    /// there whatever becomes of the worker.
+    private func staged(in folder: String, by worker: Worker) {
+        guard folder.hasPrefix("/") else {
+            return drive(
+                worker,
+                .misbehaved("it told of files in \(folder), which is not a whole path from /"))
+        }
+        jobs.append(.staging(folder: folder))
     }
 
     private func greeted(by worker: Worker, _ welcome: Welcome) {

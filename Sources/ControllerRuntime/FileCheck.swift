@@ -33,6 +33,43 @@ enum FileCheck {
         return nil
     }
 
+    /// Whether two files can be read and have the same bytes.
+    static func areSame(_ first: String, _ second: String) -> Bool {
+        var numbers: [Int32] = []
+        defer { for number in numbers { close(number) } }
+        for path in [first, second] {
+            let number = open(path, O_RDONLY | O_CLOEXEC)
+            guard number >= 0 else { return false }
+            numbers.append(number)
+        }
+        let chunkByteCount = 1 << 20
+        let chunks = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: 2 * chunkByteCount, alignment: 64)
+        defer { chunks.deallocate() }
+        let left = UnsafeMutableRawBufferPointer(rebasing: chunks[..<chunkByteCount])
+        let right = UnsafeMutableRawBufferPointer(rebasing: chunks[chunkByteCount...])
+        while true {
+            guard let count = read(numbers[0], into: left),
+                let other = read(numbers[1], into: right), count == other,
+                count == 0 || memcmp(left.baseAddress!, right.baseAddress!, count) == 0
+            else { return false }
+            if count < chunkByteCount { return true }
+        }
+    }
+
+    /// Fills the chunk unless the file ends before; the bytes read, nil when it can't be read.
+    private static func read(_ file: Int32, into chunk: UnsafeMutableRawBufferPointer) -> Int? {
+        var filled = 0
+        while filled < chunk.count {
+            let count = Glibc.read(file, chunk.baseAddress! + filled, chunk.count - filled)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return nil }
+            if count == 0 { break }
+            filled += count
+        }
+        return filled
+    }
+
     /// Device and number of the file at `path`, nil when there is none.
     static func identity(_ path: String) -> FileIdentity? {
         var status = stat()

@@ -156,7 +156,8 @@ public struct RunConfiguration: Sendable, Hashable {
     /// With `resumes`: frames that ended so are done again, besides dropped ones, which always are. Only
     /// `failed`, `quarantined` and `dropped` can be.
     public var reopenedOutcomes: Set<FrameReport.Outcome> = []
-    /// Whether a name that is taken by a file with the very same bytes counts as written.
+    /// Whether a name that is taken by a file with the very same bytes counts as written. A file that
+    /// another frame of the run has written does not.
     public var acceptsIdenticalOutputs = false
 
     /// A run with the standard limits.

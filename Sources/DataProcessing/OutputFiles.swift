@@ -93,15 +93,26 @@ package final class StagedOutputFiles: OutputFileStager {
     package private(set) var trouble: String?
     private let runName: String
     private let syncsFiles: Bool
+    private let announce: ((_ folder: String) -> Void)?
+    /// The folders that were announced, and the one that came last: most files come with the same.
+    private var announced: Set<String> = []
+    private var lastAnnounced = ""
     private var attempt = 0
     private var entries: [Entry] = []
 
     /// `runName` has to be different for every stage and run that writes into the same directories;
-    /// with `syncsFiles` each file is on the disk before `stage` returns.
-    package init(runName: String, syncsFiles: Bool = false) {
+    /// with `syncsFiles` each file is on the disk before `stage` returns. `announce` is called with the
+    /// path of a folder before the first file in it is made.
+    package init(
+        runName: String, syncsFiles: Bool = false, announce: ((_ folder: String) -> Void)? = nil
+    ) {
         self.runName = runName
         self.syncsFiles = syncsFiles
+        self.announce = announce
     }
+
+    /// The most folders remembered as announced; with more, they are announced again.
+    private static let maximumAnnouncedCount = 1024
 
     /// Begins a frame of the given attempt; files of the frame before must have been taken.
     package func begin(attempt: Int) {
@@ -132,6 +143,7 @@ package final class StagedOutputFiles: OutputFileStager {
         frame.checkOpen()
         let stagedName = stagedFileName(
             name, run: runName, key: frame.key, serial: entries.count, attempt: attempt)
+        if let announce, directory.path != lastAnnounced { enter(directory.path, announce) }
         // Making the file asks its folder; what a writer throws may be of other files, which it
         // reads, so that only an errno of the disk counts there.
         let descriptor = try noting(directory, PlaceTrouble.isOfFolder) {
@@ -145,6 +157,12 @@ package final class StagedOutputFiles: OutputFileStager {
             byteCount: written.byteCount, checksum: written.checksum, overwrite: overwrite)
         entries.append(Entry(directory: directory, stagedName: stagedName, file: file))
         return written
+    }
+
+    private func enter(_ folder: String, _ announce: (String) -> Void) {
+        if announced.count >= Self.maximumAnnouncedCount { announced.removeAll() }
+        if announced.insert(folder).inserted { announce(folder) }
+        lastAnnounced = folder
     }
 
     /// Notes an error that speaks of the place and not of the frame, and throws it on.

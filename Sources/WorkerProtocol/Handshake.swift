@@ -15,6 +15,8 @@ package enum ProtocolVersion {
     package static let firstWithApply: UInt16 = 2
     /// The first in which messages tell the checksum of their payload.
     package static let firstWithPayloadChecksum: UInt16 = 2
+    /// The first version in which workers tell of a folder before they stage a file in it.
+    package static let firstWithStaging: UInt16 = 2
 }
 
 /// A pool of slots that a worker inherits as a descriptor.

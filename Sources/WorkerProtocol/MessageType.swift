@@ -36,6 +36,8 @@ package enum MessageType: UInt16, Sendable, CaseIterable {
     case started = 69
     /// Not asked for: a prepared configuration was applied, or could not be.
     case configured = 70
+    /// Not asked for: the worker is about to stage its first file of this life in a folder.
+    case staging = 71
 }
 
 /// What a side can do beyond the minimum, as a set of bits in the handshake.

@@ -212,3 +212,21 @@ package struct Configured: Sendable, Hashable {
         }
     }
 }
+
+/// Not asked for: staged files will be in this folder, of which the worker has not spoken in this life.
+package struct Staging: Sendable, Hashable {
+    /// Absolute path.
+    package var folder: String
+
+    /// The news of `folder`.
+    package init(folder: String) { self.folder = folder }
+
+    /// Writes the body of a `staging`.
+    package func write(to writer: inout ByteWriter) { writer.writeLongText(folder) }
+
+    /// Reads the body of a `staging`.
+    package init(from reader: inout ByteReader) throws(WireError) {
+        folder = try reader.readLongText()
+        try reader.finish()
+    }
+}

@@ -27,7 +27,7 @@ enum Command: Sendable {
         case .stop: self = .stop
         case .ping: self = .ping
         case .process, .welcome, .description, .reply, .result, .statistics, .started,
-            .configured, nil:
+            .configured, .staging, nil:
             self = .unknown(message.header.messageType)
             return
         }

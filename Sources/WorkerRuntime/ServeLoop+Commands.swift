@@ -152,7 +152,8 @@ extension ServeLoop {
 
     private mutating func start(_ start: StartCommand) throws(CommandFailure) {
         staging = StagedOutputFiles(
-            runName: stagingName, syncsFiles: greeting.capabilities.contains(.syncedFiles))
+            runName: stagingName, syncsFiles: greeting.capabilities.contains(.syncedFiles),
+            announce: announceFolder)
         let links = try makeLinks(start.processors)
         let chain = ProcessorChain(links, memory: memory)
         chain.place(

@@ -76,6 +76,27 @@ extension ServeLoop {
         }
     }
 
+    /// Tells of a folder before there is a file in it, once in this life; nil where the controller does
+    /// not know that message. What it costs is a system call for each folder.
+    var announceFolder: ((_ folder: String) -> Void)? {
+        guard version >= ProtocolVersion.firstWithStaging,
+            greeting.capabilities.contains(.stagedFiles)
+        else { return nil }
+        let runtime = runtime
+        return { folder in
+            runtime.core.withLock { core in
+                core.writer.beginMessage(type: MessageType.staging.rawValue, requestId: 0)
+                Staging(folder: folder).write(to: &core.writer)
+                core.endMessage()
+                do throws(WorkerEnding) {
+                    try core.flush(to: runtime.output)
+                } catch {
+                    core.ending = error
+                }
+            }
+        }
+    }
+
     /// A frame that comes again; a controller that does not know of that gets a failed one.
     private func held(_ reason: String) -> FrameOutcome {
         let reason = textWithinLimit(reason)

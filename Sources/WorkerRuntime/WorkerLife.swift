@@ -30,7 +30,9 @@ struct WorkerLife: Equatable, Sendable {
             case .start: state == .ready
             case .process, .configure, .getStats, .resetStats: state == .started
             case .stop: state == .ready || state == .started
-            case .welcome, .description, .reply, .result, .statistics, .started, .configured: false
+            case .welcome, .description, .reply, .result, .statistics, .started, .configured,
+                .staging:
+                false
             }
         if fits { return nil }
         return CommandFailure(

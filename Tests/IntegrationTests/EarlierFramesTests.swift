@@ -185,6 +185,37 @@ struct EarlierFramesTests {
             naming: "did you mean failed?")
     }
 
+    @Test(
+        "may be done again where another run has written the very same file, and no other",
+        arguments: [true, false])
+    func writtenElsewhere(isSame: Bool) async throws {
+        #expect(try await run("misdeed=throw,frames=[3,5]").exitCode == 1)
+        let elsewhere = try await interruption.sluice(
+            ["run", "--source", "failed:run", "--run-dir", "again", "--set", "Faulty.misdeed=none"])
+        #expect(elsewhere.exitCode == 0, "\(elsewhere.error)")
+        let name = "out/000005.tiff"
+        if !isSame {
+            // As many bytes, of which one is another.
+            var bytes = try folder.bytes(of: name)
+            bytes[bytes.count - 1] ^= 1
+            try folder.write(bytes, to: name)
+        }
+        let before = try folder.bytes(of: name)
+        let retried = try await interruption.sluice(
+            ["retry", "run", "--outcome", "failed", "--set", "Faulty.misdeed=none"])
+        #expect(retried.exitCode == (isSame ? 0 : 1), "\(retried.output)")
+        let summary = try summary("run")
+        expectBalance(summary, accepted: 30)
+        #expect(summary.processed == (isSame ? 30 : 29), "\(summary.failures)")
+        if !isSame {
+            #expect(summary.failures.map(\.uniqueId) == [5])
+            #expect(summary.failures[0].reason.contains("exists already and is not overwritten"))
+        }
+        #expect(try folder.bytes(of: name) == before)
+        #expect(try folder.files(in: "out").count == 30)
+        #expect(try await interruption.sluice(["verify", "run"]).exitCode == 0)
+    }
+
     @Test("are not done again before the run that has them was taken up")
     func retryInterrupted() async throws {
         #expect(try await run("misdeed=throw,frames=[3,5,20]").exitCode == 1)

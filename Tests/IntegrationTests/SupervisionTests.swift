@@ -51,6 +51,8 @@ struct Fault: Sendable, CustomTestStringConvertible {
             "outOfPlace", ["message": "configured"], causes: "configuration that it was never",
             isCharged: false),
         Fault(
+            "outOfPlace", ["message": "staging"], causes: "not a whole path", isCharged: false),
+        Fault(
             "outOfPlace", ["message": "reply"], causes: "request that was never sent",
             isCharged: false),
         Fault(

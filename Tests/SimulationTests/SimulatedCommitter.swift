@@ -52,7 +52,7 @@ final class SimulatedCommitter: CommitQueue {
         case .record(.reason(let reason)):
             world.told(StageKey(stage: Int(reason.stage), key: reason.key), reason.fate)
         case .closings(let closings, _): for closing in closings { world.closed(closing) }
-        case .record, .log, .end: break
+        case .record, .staging, .log, .end: break
         case .statistics(let record): check(record)
         case .report(let report): note(report.key, report.stage)
         }

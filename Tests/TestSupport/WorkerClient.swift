@@ -12,6 +12,7 @@ package enum WorkerAnswer {
     case statistics(WorkerSnapshot)
     case started(Started)
     case configured(Configured)
+    case staging(Staging)
 }
 
 /// A controller as small as can be: sends commands to one worker and waits for what comes back.
@@ -132,6 +133,7 @@ package final class WorkerClient {
         case .statistics: return (id, .statistics(try WorkerSnapshot(from: &reader)))
         case .started: return (id, .started(try Started(from: &reader)))
         case .configured: return (id, .configured(try Configured(from: &reader)))
+        case .staging: return (id, .staging(try Staging(from: &reader)))
         case .result:
             let result = try FrameResult(from: &reader)
             return (id, .result(result, payload: try readPayload(message.header)))

@@ -22,6 +22,7 @@ enum AnyMessage: Equatable {
     case statistics(WorkerSnapshot)
     case started(Started)
     case configured(Configured)
+    case staging(Staging)
 
     var type: MessageType {
         switch self {
@@ -41,6 +42,7 @@ enum AnyMessage: Equatable {
         case .statistics: .statistics
         case .started: .started
         case .configured: .configured
+        case .staging: .staging
         }
     }
 
@@ -57,6 +59,7 @@ enum AnyMessage: Equatable {
         case .statistics(let value): value.write(to: &writer)
         case .started(let value): value.write(to: &writer)
         case .configured(let value): value.write(to: &writer)
+        case .staging(let value): value.write(to: &writer)
         case .describe, .getStats, .resetStats, .stop, .ping: break
         }
     }
@@ -74,6 +77,7 @@ enum AnyMessage: Equatable {
         case .statistics: self = .statistics(try WorkerSnapshot(from: &reader))
         case .started: self = .started(try Started(from: &reader))
         case .configured: self = .configured(try Configured(from: &reader))
+        case .staging: self = .staging(try Staging(from: &reader))
         case .describe: self = .describe
         case .getStats: self = .getStats
         case .resetStats: self = .resetStats

@@ -261,6 +261,7 @@ private let goldenAnswers: [GoldenMessage] = [
     GoldenMessage(name: "configured-failed", requestId: 0) {
         .configured(Configured(version: 2, failure: CommandFailure(.hook, "no mask")))
     },
+    GoldenMessage(name: "staging", requestId: 0) { .staging(Staging(folder: "/data/münchen")) },
 ]
 
 private func goldenOutputs() throws -> AnyMessage {

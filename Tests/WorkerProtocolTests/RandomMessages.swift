@@ -66,6 +66,7 @@ struct RandomMessages {
         case .configured:
             .configured(
                 Configured(version: random.next(), failure: flag() ? nil : failure()))
+        case .staging: .staging(Staging(folder: text()))
         }
     }
 

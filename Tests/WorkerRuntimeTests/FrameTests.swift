@@ -247,6 +247,34 @@ struct FrameTests {
             #expect(worker.join() == .orphaned)
         }
     }
+
+    @Test(arguments: [1, 2] as [UInt16])
+    func `A folder is told before its first file, once in a life, to who knows that message`(
+        version: UInt16
+    ) throws {
+        let folder = try TemporaryFolder()
+        let worker = try InProcessWorker()
+        let client = worker.client
+        _ = try client.greet(
+            Hello(
+                versions: 1...version, capabilities: .stagedFiles, runId: "r", stageName: "save"))
+        let settings = Structure(["directory": .scalar(.string(folder.path))])
+        #expect(try client.start([.init(name: "OneFile", settings: settings)]) == .success)
+        var told: [String] = []
+        for id in [8, 9] as [UInt64] {
+            let (command, bytes) = try inlineFrame(id)
+            let (result, _) = try client.result(of: client.process(command, payload: bytes))
+            let directory = folder.path + "/"
+            #expect(result.files.map { $0.stagedPath.hasPrefix(directory) } == [true])
+            for case .staging(let staging) in client.takeUnasked() { told.append(staging.folder) }
+            #expect(told.count == Int(version) - 1)
+        }
+        let real = try #require(realpath(folder.path, nil))
+        defer { free(real) }
+        #expect(told == (version == 1 ? [] : [String(cString: real)]))
+        client.hangUp()
+        #expect(worker.join() == .orphaned)
+    }
 }
 
 /// Something that a test needs.

@@ -11,6 +11,8 @@ enum Forgery: String, CaseIterable {
     case started
     /// The use of a configuration that it was never sent.
     case configured
+    /// Files in a folder without a whole path.
+    case staging
     /// An answer to what was never asked.
     case reply
     /// What it offers, unasked.
@@ -41,6 +43,9 @@ enum Forgery: String, CaseIterable {
         case .configured:
             writer.beginMessage(type: MessageType.configured.rawValue, requestId: 0)
             Configured(version: 1 << 40, failure: nil).write(to: &writer)
+        case .staging:
+            writer.beginMessage(type: MessageType.staging.rawValue, requestId: 0)
+            Staging(folder: "out").write(to: &writer)
         case .reply:
             writer.beginMessage(type: MessageType.reply.rawValue, requestId: Self.foreignRequestId)
             Reply.success.write(to: &writer)

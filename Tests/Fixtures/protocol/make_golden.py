@@ -9,7 +9,7 @@ import struct
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 HELLO, DESCRIBE, START, CONFIGURE, PROCESS, GET_STATS, RESET_STATS, STOP, PING = range(1, 10)
-WELCOME, DESCRIPTION, REPLY, RESULT, STATISTICS, STARTED, CONFIGURED = range(64, 71)
+WELCOME, DESCRIPTION, REPLY, RESULT, STATISTICS, STARTED, CONFIGURED, STAGING = range(64, 72)
 
 
 def crc32c(data):
@@ -210,6 +210,7 @@ MESSAGES = {
     "started": message(STARTED, 0, pack("Q", 6)),
     "configured": message(CONFIGURED, 0, pack("QH", 2, 0)),
     "configured-failed": message(CONFIGURED, 0, pack("QH", 2, 4) + text("no mask")),
+    "staging": message(STAGING, 0, text("/data/münchen")),
     "session-to-worker": b"".join(part for way, _, part in SESSION if way == ">"),
     "session-from-worker": b"".join(part for way, _, part in SESSION if way == "<"),
 }

@@ -63,6 +63,7 @@ enum WorkerMessages: FuzzTarget {
         case .statistics: try WorkerSnapshot(from: &reader).write(to: &writer)
         case .started: try Started(from: &reader).write(to: &writer)
         case .configured: try Configured(from: &reader).write(to: &writer)
+        case .staging: try Staging(from: &reader).write(to: &writer)
         case .describe, .getStats, .resetStats, .stop, .ping: try reader.finish()
         }
     }
