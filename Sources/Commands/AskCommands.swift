@@ -92,7 +92,8 @@ struct ConfigureCommand: ParsableCommand {
         abstract: "Change settings of a processor while the run goes on.",
         discussion: """
             All workers change at the same frame, or none does: a wrong key or value is refused \
-            and nothing changes.
+            and nothing changes. The answer comes when all have changed, each after the frames that \
+            it had already.
             """)
 
     @OptionGroup var argument: RunArgument
@@ -103,7 +104,20 @@ struct ConfigureCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("New values.", valueName: "key=value"))
     var settings: [String]
 
+    @Option(
+        help: ArgumentHelp(
+            "How long to wait for the answer, e.g. 5min: without it, until there is one.",
+            valueName: "time"))
+    var timeLimit: String?
+
     func run() throws {
+        let limit = try timeLimit.map { text throws(CommandError) in
+            guard let limit = QuantityText.duration(text), limit > .zero else {
+                throw CommandError(
+                    "--time-limit is \(text): it must be a time above 0, for example 30s or 5min")
+            }
+            return limit
+        }
         var changes = Structure()
         for text in settings {
             let (key, value) = try SettingText.assignment(text, of: processor)
@@ -113,11 +127,15 @@ struct ConfigureCommand: ParsableCommand {
             changes[key] = .scalar(.string(value))
         }
         let parts = processor.split(separator: ".", maxSplits: 1).map(String.init)
-        let answer = try RunQuestion.ask(
+        let answer = try RunQuestion.askPatiently(
             argument.run,
             .configure(
                 processor: parts.last ?? processor, stage: parts.count == 2 ? parts[0] : nil,
-                changes: changes))
+                changes: changes), timeLimit: limit,
+            line: "waiting for the workers, each of which first finishes the frames that it has; "
+                + "Ctrl-C ends the waiting, not the change",
+            givingUp: "the change was not answered within \(timeLimit ?? ""); it is still under "
+                + "way, and the configure lines of \(argument.run)/journal.jsonl tell how it ends")
         if case .configured(let version) = answer {
             Output.line("\(processor) has changed; this is version \(version) of the configuration")
         }

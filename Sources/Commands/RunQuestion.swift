@@ -27,6 +27,32 @@ enum RunQuestion {
         }
     }
 
+    /// Sends a command whose answer may take long. After `patience` it says so on standard error, and
+    /// waits on for `timeLimit` in all; nil: until the answer comes or the run ends.
+    static func askPatiently(
+        _ run: String, _ command: ControlCommand, timeLimit: Duration?,
+        patience: Duration = .seconds(2), line: String, givingUp: String
+    ) throws(CommandError) -> ControlAnswer {
+        do {
+            var client = try ControlClient(runDirectory: run)
+            let first = min(patience, timeLimit ?? patience)
+            do {
+                return try refusalThrown(client.send(command, timeLimit: first))
+            } catch ControlClientError.timeLimit {
+                if let timeLimit, timeLimit <= first { throw CommandError(givingUp) }
+            }
+            Output.error(line)
+            do {
+                let rest = timeLimit.map { $0 - first } ?? ControlClient.noTimeLimit
+                return try refusalThrown(client.waitForAnswer(timeLimit: rest))
+            } catch ControlClientError.timeLimit {
+                throw CommandError(givingUp)
+            }
+        } catch {
+            throw CommandError(error)
+        }
+    }
+
     /// The status of a run that goes on, the summary of one that has ended.
     static func status(of run: String) throws(CommandError) -> Standing {
         if let answer = try askIfRunning(run, .status), case .status(let status) = answer {

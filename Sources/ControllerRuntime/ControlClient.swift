@@ -41,8 +41,12 @@ package enum ControlClientError: Error, Sendable, Hashable, CustomStringConverti
 
 /// A connection to a run, for one thread; every call blocks.
 package struct ControlClient: ~Copyable {
-    /// How long an answer may take: a change of settings waits for the frames before it.
+    /// How long an answer may take that waits for nothing but the run's own thread. A change of settings
+    /// waits for frames: see `waitForAnswer`.
     package static let standardTimeLimit: Duration = .seconds(60)
+
+    /// Longer than anybody waits.
+    package static let noTimeLimit: Duration = .seconds(366 * 24 * 3600)
 
     private let path: String
     private let folder: OwnedDescriptor
@@ -91,6 +95,13 @@ package struct ControlClient: ~Copyable {
                 throw .connection(path: path, reason: "\(error)")
             }
         }
+        return try waitForAnswer(timeLimit: timeLimit)
+    }
+
+    /// Waits for the answer to the last command, also when `send` or an earlier call has given up.
+    package mutating func waitForAnswer(
+        timeLimit: Duration
+    ) throws(ControlClientError) -> ControlAnswer {
         let deadline = ContinuousClock.now.advanced(by: timeLimit)
         while true {
             let answer = try readLine(until: deadline, timeLimit: timeLimit)
@@ -107,7 +118,7 @@ package struct ControlClient: ~Copyable {
 
     /// Waits until the run is over and all its files are written.
     package mutating func waitForEnd() throws(ControlClientError) {
-        let never = ContinuousClock.now.advanced(by: .seconds(366 * 24 * 3600))
+        let never = ContinuousClock.now.advanced(by: Self.noTimeLimit)
         while true {
             do {
                 _ = try readLine(until: never, timeLimit: .zero)

@@ -191,10 +191,20 @@ extension Engine {
 
     /// Nobody will carry a change out any more: tells all who wait for one.
     func endChanges() {
-        let reason = "the run ended before all workers had the change; nothing has changed"
+        let reason =
+            "the run ended before all workers had agreed to the change; nothing has changed"
         let waiting = configureQueue
         configureQueue = []
-        drive(.runEnding(reason))
+        if let current = changeUnderWay, current.transaction.phase == .applying {
+            // Nobody can say any more which workers have it, but of each frame it is written down.
+            drive(
+                .runEnding(
+                    "the run ended after the change was accepted and before all workers had applied "
+                        + "it; frames handed out since then may have version "
+                        + "\(current.command.version): sluice ledger tells of each"))
+        } else {
+            drive(.runEnding(reason))
+        }
         for request in waiting { request.completion(.failure(ControllerError(.state, reason))) }
     }
 

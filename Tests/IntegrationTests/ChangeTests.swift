@@ -148,6 +148,30 @@ struct ChangeTests {
         }
     }
 
+    @Test("that workers are applying when the run ends does not say that nothing has changed")
+    func endsWhileApplying() async throws {
+        // Behind the eight frames that it has the worker validates, while it has all others: applying
+        // comes behind those, and nothing behind applying.
+        let run = try RunUnderWay(workers: 1, milliseconds: "100", frames: 12)
+        try await run.controller.waitUntilStarted()
+        try await run.wait { $0.workers[0].inFlight == 8 }
+        let error = await #expect(throws: ControllerError.self) {
+            try await run.change([
+                "misdeed": "sleep", "hook": "configure", "seconds": "2", "tag": "7",
+            ])
+        }
+        let reason = error?.reason ?? ""
+        #expect(error?.code == .state)
+        #expect(reason.contains("frames handed out since then may have version 2"), "\(reason)")
+        #expect(reason.contains("sluice ledger"), "\(reason)")
+        #expect(!reason.contains("nothing has changed"), "\(reason)")
+        let summary = try await run.end()
+        expectBalance(summary, accepted: 12)
+        #expect(summary.end == .completed)
+        #expect(try run.journal("configure", "\"step\":\"accepted\"").count == 1)
+        #expect(try run.journal("configure", "taken-back", "the run ended").count == 1)
+    }
+
     @Test("reaches a worker that starts after hundreds of them")
     func many() async throws {
         let run = try RunUnderWay(workers: 2)
