@@ -44,6 +44,16 @@ final class SmallDisk: Sendable {
         try store(Array(repeating: UInt8(1), count: max(0, room - byteCount)), ballast)
     }
 
+    /// Takes all room, also while others write.
+    func fillUp() throws {
+        let file = open(ballast, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        try #require(file >= 0)
+        defer { close(file) }
+        let page = [UInt8](repeating: 1, count: 4096)
+        while write(file, page, page.count) > 0 {}
+        #expect(errno == ENOSPC)
+    }
+
     /// Gives the room back.
     func clear() throws { try FileManager.default.removeItem(atPath: ballast) }
 
