@@ -136,7 +136,9 @@ struct RetryCommand: AsyncParsableCommand {
         _ outcomes: Set<FrameReport.Outcome>, in directory: String
     ) throws(CommandError) -> UInt64 {
         do {
-            return try LedgerQuery.frameIds(runDirectory: directory, outcomes: outcomes).count
+            return try LedgerQuery.frameIds(
+                runDirectory: directory, outcomes: outcomes, isForRetry: true
+            ).count
         } catch {
             throw CommandError(error)
         }
@@ -148,6 +150,9 @@ struct RetryCommand: AsyncParsableCommand {
         let words = ([.quarantined] + EarlierFrames.outcomes.filter { $0 != .quarantined })
             .filter(outcomes.contains).map(\.rawValue).joined(separator: " or ")
         switch count {
+        case 0 where outcomes.contains(.dropped):
+            return "run \(runId): no frame ended \(words), except what an overload policy let go: "
+                + "there is nothing to do"
         case 0: return "run \(runId): no frame ended \(words), there is nothing to do"
         case 1: return "run \(runId): 1 frame ended \(words) and is done again"
         default: return "run \(runId): \(count) frames ended \(words) and are done again"

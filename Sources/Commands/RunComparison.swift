@@ -54,6 +54,11 @@ enum RunComparison {
             found.append(
                 phrase("from of stage \(old.name)", old.from ?? source, new.from ?? source))
         }
+        let (was, now) = (old.overload ?? .block, new.overload ?? .block)
+        if was != now {
+            found.append(
+                phrase("overload of stage \(old.name)", was.text, now.text))
+        }
         if program(old, in: folder) != program(new, in: WorkingFolder.current) {
             let standard = WorkerExecutable.standardName
             found.append(

@@ -106,6 +106,7 @@ final class Committer: Sendable {
         var jobs: [CommitJob] = []
         var outcomes: [CommitOutcome] = []
         var waitingClosingCount = 0
+        var waitingLogByteCount = 0
         var isClosed = false
         /// Whether the run ends at once, and so waits for nothing long.
         var isHasty = false
@@ -129,18 +130,29 @@ final class Committer: Sendable {
     /// Hands jobs over and empties `jobs`.
     func submit(_ jobs: inout [CommitJob]) {
         guard !jobs.isEmpty else { return }
-        var closingCount = 0
-        for job in jobs {
-            if case .closings(let closings, _) = job { closingCount += closings.count }
-        }
+        let (closingCount, logByteCount) = Self.weight(of: jobs)
         let wake = state.withLock { state in
             if state.jobs.isEmpty { swap(&state.jobs, &jobs) } else { state.jobs += jobs }
             state.waitingClosingCount += closingCount
+            state.waitingLogByteCount += logByteCount
             defer { state.sleeps = false }
             return state.sleeps
         }
         jobs.removeAll(keepingCapacity: true)
         if wake { flag.signal() }
+    }
+
+    /// The closings in some jobs, and the bytes of the log.
+    private static func weight(of jobs: [CommitJob]) -> (closingCount: Int, logByteCount: Int) {
+        var (closingCount, logByteCount) = (0, 0)
+        for job in jobs {
+            switch job {
+            case .closings(let closings, _): closingCount += closings.count
+            case .log(let text): logByteCount += text.count
+            default: break
+            }
+        }
+        return (closingCount, logByteCount)
     }
 
     /// Takes what has been committed since the last call.
@@ -157,6 +169,9 @@ final class Committer: Sendable {
     var isBehind: Bool {
         state.withLock { $0.waitingClosingCount > Self.maximumClosingCount }
     }
+
+    /// Bytes of the log that wait to be written.
+    var waitingLogByteCount: Int { state.withLock { $0.waitingLogByteCount } }
 
     /// Why the ledger can't be written now, or what of the records was lost; nil when all is well.
     var problem: String? { state.withLock { $0.stall ?? $0.problem } }
@@ -195,9 +210,9 @@ final class Committer: Sendable {
                 state.outcomes += outcomes
                 note(&state, files.problem, hasGivenUp: files.hasGivenUp)
                 let wasBehind = state.waitingClosingCount > Self.maximumClosingCount
-                for case .closings(let closings, _) in jobs {
-                    state.waitingClosingCount -= closings.count
-                }
+                let (closingCount, logByteCount) = Self.weight(of: jobs)
+                state.waitingClosingCount -= closingCount
+                state.waitingLogByteCount -= logByteCount
                 return wasBehind || files.hasGivenUp || !outcomes.isEmpty
             }
             if wake { wakeEngine() }

@@ -291,8 +291,6 @@ extension Engine {
         entries[place].frame.uniqueId = result.uniqueId
         worker.finishedFrames += 1
         worker.answerCount += 1
-        // A frame that is given out again has the same id.
-        if worker.startedRequestId == requestId { worker.startedRequestId = 0 }
         switch result.outcome {
         case .processed, .filtered:
             note(result.bytesIn, result.bytesOut, place)

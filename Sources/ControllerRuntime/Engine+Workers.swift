@@ -9,6 +9,12 @@ internal import WorkerProtocol
 extension Engine {
     /// Lines that a worker printed last, kept for the message when it dies.
     private static let maximumLastLines = 5
+    /// Reads of 4 KiB of what a worker prints before the others get their turn; and when it has ended: as
+    /// much as a pipe holds, and the end.
+    private static let maximumErrorReadsInARow = 4
+    private static let maximumLastErrorReads = 17
+    /// Bytes of the log that may wait to be written.
+    private static let maximumLogByteCount = 4 << 20
 
     // MARK: Spawning
 
@@ -248,7 +254,7 @@ extension Engine {
     func collect(_ worker: Worker) {
         guard let process = worker.process else { return }
         readOutput(of: worker, toTheEnd: true)
-        readErrors(of: worker)
+        readErrors(of: worker, toTheEnd: true)
         guard worker.process === process else { return }
         do {
             guard let status = try process.link.reap() else { return }
@@ -347,11 +353,14 @@ extension Engine {
 
     // MARK: What workers print
 
-    /// Takes what a worker has printed, line by line.
-    func readErrors(of worker: Worker) {
+    /// Takes what a worker has printed, line by line. One that prints without end gets its turn as the
+    /// others do; `toTheEnd` when its process has ended: then all that its pipe holds.
+    func readErrors(of worker: Worker, toTheEnd: Bool = false) {
         guard let process = worker.process, !process.errorsEnded else { return }
         var chunk = [UInt8](repeating: 0, count: 4096)
-        while true {
+        var text: [UInt8] = []
+        let most = toTheEnd ? Self.maximumLastErrorReads : Self.maximumErrorReadsInARow
+        for _ in 0..<most {
             var result = ReadResult.endOfFile
             do {
                 result = try chunk.withUnsafeMutableBytes { try process.link.readErrors(into: $0) }
@@ -362,24 +371,44 @@ extension Engine {
                 if result == .endOfFile {
                     process.errorsEnded = true
                     process.link.endErrors()
-                    if !process.unfinishedLine.isEmpty { takeLine(&process.unfinishedLine, worker) }
                 }
-                return
+                break
             }
             for byte in chunk[..<count] {
                 if byte == UInt8(ascii: "\n") || process.unfinishedLine.count >= 1 << 16 {
-                    takeLine(&process.unfinishedLine, worker)
+                    takeLine(process, worker, &text)
                 } else {
                     process.unfinishedLine.append(byte)
                 }
             }
         }
+        let isOver = process.errorsEnded || toTheEnd
+        if isOver, !process.unfinishedLine.isEmpty { takeLine(process, worker, &text) }
+        log(text, process, worker, isOver: isOver)
     }
 
-    private func takeLine(_ line: inout [UInt8], _ worker: Worker) {
+    private func takeLine(_ process: WorkerProcess, _ worker: Worker, _ text: inout [UInt8]) {
+        let line = process.unfinishedLine
+        process.unfinishedLine.removeAll(keepingCapacity: true)
         worker.lastLines.append(String(decoding: line, as: UTF8.self))
         if worker.lastLines.count > Self.maximumLastLines { worker.lastLines.removeFirst() }
-        jobs.append(.log(Array("[worker \(worker.id)] ".utf8) + line + [UInt8(ascii: "\n")]))
-        line.removeAll(keepingCapacity: true)
+        text += "[worker \(worker.id)] ".utf8
+        text += line
+        text.append(UInt8(ascii: "\n"))
+    }
+
+    /// Hands lines over to be written. Where too many wait already they are lost, and that is said in
+    /// their place: no worker waits for its log, and memory has a bound.
+    private func log(_ text: [UInt8], _ process: WorkerProcess, _ worker: Worker, isOver: Bool) {
+        let hasRoom = committer.waitingLogByteCount < Self.maximumLogByteCount
+        if !hasRoom { process.lostLogByteCount += text.count }
+        if process.lostLogByteCount > 0, hasRoom || isOver {
+            let note =
+                "[worker \(worker.id)] (\(process.lostLogByteCount) bytes are missing here: they "
+                + "came faster than the log could be written)\n"
+            jobs.append(.log(Array(note.utf8)))
+            process.lostLogByteCount = 0
+        }
+        if hasRoom, !text.isEmpty { jobs.append(.log(text)) }
     }
 }

@@ -110,6 +110,9 @@ protocol CommitQueue: AnyObject {
     /// woken when that ends.
     var isBehind: Bool { get }
 
+    /// Bytes of the log that wait to be written.
+    var waitingLogByteCount: Int { get }
+
     /// Why the records can't be written now, or what of them was lost; nil when all is well.
     var problem: String? { get }
 
@@ -123,6 +126,7 @@ protocol CommitQueue: AnyObject {
 /// A committer that is never at a loss.
 extension CommitQueue {
     var isBehind: Bool { false }
+    var waitingLogByteCount: Int { 0 }
     var problem: String? { nil }
     var surrender: String? { nil }
     func hasten() {}

@@ -7,11 +7,16 @@ internal import WorkerProtocol
 enum FileCheck {
     /// What is wrong with the file at `path`; nil when it is the one described.
     static func problem(_ path: String, _ file: StagedFile) -> String? {
-        let number = open(path, O_RDONLY | O_CLOEXEC)
+        // Without waiting: somebody may have put a pipe there.
+        let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else {
             return errno == ENOENT ? "is missing" : "can't be read: \(SystemText.ofError(errno))"
         }
         let descriptor = OwnedDescriptor(owning: number)
+        var status = stat()
+        guard fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            return "is no file any more"
+        }
         var checksum: UInt32 = 0
         var byteCount: UInt64 = 0
         let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)

@@ -69,15 +69,16 @@ package enum LedgerQuery {
             tornByteCount: Int(clamping: reader.tornByteCount), account: rows.account)
     }
 
-    /// The source frames that ended with one of these outcomes.
+    /// The source frames that ended with one of these outcomes. `isForRetry`: without those that an
+    /// overload policy let go, which the same run never does again.
     ///
     /// - Throws: `ControllerError` when there is no ledger or it is damaged.
     package static func frameIds(
-        runDirectory: String, outcomes: Set<FrameReport.Outcome>
+        runDirectory: String, outcomes: Set<FrameReport.Outcome>, isForRetry: Bool = false
     ) throws(ControllerError) -> FrameIdRanges {
         let path = RunDirectory.path(of: .ledger, in: runDirectory)
         let (replay, _) = try LedgerReplay.read(path: path, keepsOutcomes: true)
-        return replay.frameIds(Set(outcomes.map(FrameFate.init)))
+        return replay.frameIds(Set(outcomes.map(FrameFate.init)), isForRetry: isForRetry)
     }
 
     /// The number of source frames that keep their outcome when the run is taken up: all that are closed,

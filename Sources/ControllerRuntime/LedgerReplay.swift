@@ -143,6 +143,8 @@ struct LedgerReplay: Sendable {
     /// Source frames that were closed with a certain outcome, where that was asked for.
     private(set) var filteredRoots = FrameIdRanges()
     private(set) var processedRoots = FrameIdRanges()
+    /// Those that only policies let go.
+    private(set) var letGoRoots = FrameIdRanges()
 
     static let maximumProblemCount = 100
 
@@ -240,6 +242,7 @@ struct LedgerReplay: Sendable {
         let outcome = root.outcome(consumers: consumers)
         // What policies let go is over: nobody asks for it again, and there may be very many.
         if outcome.fate > .processed && outcome.letGoBecause == nil { unclean[frameId] = root }
+        if keepsOutcomes && outcome.letGoBecause != nil { letGoRoots.insert(frameId) }
         let fate = outcome.fate
         close(frameId, fate, reason: fate == .dropped ? root.dropReason(outcome) : "")
     }
@@ -310,12 +313,16 @@ extension LedgerReplay {
     }
 
     /// Source frames that ended with one of these outcomes; needs `keepsOutcomes` for those that went
-    /// through.
-    func frameIds(_ fates: Set<FrameFate>) -> FrameIdRanges {
-        var result = FrameIdRanges()
-        if fates.contains(.processed) { result = processedRoots }
-        if fates.contains(.filtered) {
-            for range in filteredRoots.ranges { for id in range { result.insert(id) } }
+    /// through, and for those that policies let go, which `isForRetry` leaves out: the same run never does
+    /// them again.
+    func frameIds(_ fates: Set<FrameFate>, isForRetry: Bool = false) -> FrameIdRanges {
+        var parts: [FrameIdRanges] = []
+        if fates.contains(.processed) { parts.append(processedRoots) }
+        if fates.contains(.filtered) { parts.append(filteredRoots) }
+        if fates.contains(.dropped) && !isForRetry { parts.append(letGoRoots) }
+        var result = parts.first ?? FrameIdRanges()
+        for part in parts.dropFirst() {
+            for range in part.ranges { for id in range { result.insert(id) } }
         }
         for id in unclean.keys.sorted() {
             guard let root = unclean[id] else { continue }

@@ -81,7 +81,9 @@ struct QuarantineWriter {
             throw ControllerError(.worker, "it is no image")
         }
         let executable = try WorkerExecutable.resolve(nil)
-        let silence = OwnedDescriptor(owning: open("/dev/null", O_WRONLY | O_CLOEXEC))
+        let number = open("/dev/null", O_WRONLY | O_CLOEXEC)
+        guard number >= 0 else { throw Self.failure("open", "/dev/null") }
+        let silence = OwnedDescriptor(owning: number)
         let dialogue = try WorkerDialogue(
             executable: executable, errors: silence.rawValue, timeLimit: Self.timeLimit,
             isCancelled: isCancelled)

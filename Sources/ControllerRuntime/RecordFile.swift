@@ -6,22 +6,33 @@ internal import Pipes
 final class RecordFile {
     /// Nil: nothing is written.
     let path: String?
-    private let descriptor: OwnedDescriptor
+    private let isText: Bool
+    /// The open file; below 0 as long as it could not be opened.
+    private var number: Int32 = -1
     private var byteCount: off_t = 0
     /// What went wrong first; nil when nothing did.
     private(set) var problem: String?
 
-    /// Opens or makes the file. `isText`: a last line without its end is cut off.
+    /// Opens or makes the file: now, or where that fails with the next record. `isText`: a last line
+    /// without its end is cut off.
     init(path: String?, isText: Bool = false) {
         self.path = path
-        let number = open(path ?? "/dev/null", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        descriptor = OwnedDescriptor(owning: number)
-        if number < 0 {
-            note(errno)
-            return
-        }
+        self.isText = isText
+        _ = openFile()
+    }
+
+    deinit {
+        if number >= 0 { close(number) }
+    }
+
+    /// Opens the file where it is not open; 0, or the error number.
+    func openFile() -> Int32 {
+        guard let path, number < 0 else { return 0 }
+        number = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        if number < 0 { return errno }
         byteCount = max(0, lseek(number, 0, SEEK_END))
         if isText { cutTornLine() }
+        return 0
     }
 
     /// Appends bytes. When it can't, the file stays as it was.
@@ -29,15 +40,17 @@ final class RecordFile {
     /// - Returns: 0, or the error number.
     func append(_ bytes: UnsafeRawBufferPointer) -> Int32 {
         guard path != nil else { return 0 }
+        let code = openFile()
+        if code != 0 { return code }
         var rest = bytes[...]
         var position = byteCount
         while let start = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {
-            let count = pwrite(descriptor.rawValue, start, rest.count, position)
+            let count = pwrite(number, start, rest.count, position)
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else {
                 let code = count == 0 ? ENOSPC : errno
                 // If this fails too, the next record begins at the same place.
-                ftruncate(descriptor.rawValue, byteCount)
+                ftruncate(number, byteCount)
                 return code
             }
             rest = rest.dropFirst(count)
@@ -57,7 +70,9 @@ final class RecordFile {
     /// Brings what was written to the disk; an error number, or 0.
     func sync() -> Int32 {
         guard path != nil else { return 0 }
-        return fdatasync(descriptor.rawValue) == 0 ? 0 : errno
+        let code = openFile()
+        if code != 0 { return code }
+        return fdatasync(number) == 0 ? 0 : errno
     }
 
     /// Keeps what went wrong, unless something did before.
@@ -74,7 +89,7 @@ final class RecordFile {
         var end = byteCount
         while end > 0 {
             let start = max(0, end - off_t(chunk.count))
-            let count = pread(descriptor.rawValue, &chunk, Int(end - start), start)
+            let count = pread(number, &chunk, Int(end - start), start)
             guard count > 0 else { return }
             if let last = chunk[..<count].lastIndex(of: UInt8(ascii: "\n")) {
                 end = start + off_t(last) + 1
@@ -82,7 +97,7 @@ final class RecordFile {
             }
             end = start
         }
-        guard end < byteCount, ftruncate(descriptor.rawValue, end) == 0 else { return }
+        guard end < byteCount, ftruncate(number, end) == 0 else { return }
         byteCount = end
     }
 }

@@ -170,7 +170,8 @@ private struct LedgerContinuation {
             throw Self.failure(path, errno)
         }
         file = RecordFile(path: path)
-        if let problem = file.problem { throw ControllerError(.runDirectory, problem) }
+        let code = file.openFile()
+        if code != 0 { throw Self.failure(path, code) }
     }
 
     /// Writes records and lets the replay take them.

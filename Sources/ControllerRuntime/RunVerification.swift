@@ -31,6 +31,10 @@ package enum RunVerification {
             problems.append(interruption(replay, end))
         } else {
             problems += Self.problems(of: replay)
+            if end.tornByteCount > 0 {
+                problems.append(
+                    "the ledger ends in the middle of a record (\(end.tornByteCount) bytes)")
+            }
         }
         let whole = files.check(&problems)
         return VerificationReport(
@@ -71,6 +75,10 @@ package enum RunVerification {
         }
         if !replay.accounts.contains(where: { $0.stage.isEmpty }) {
             problems.append("the ledger has no account of the run")
+        }
+        for stage in replay.run?.stages ?? []
+        where !replay.accounts.contains(where: { $0.stage == stage.name }) {
+            problems.append("the ledger has no account of stage \(stage.name)")
         }
         for (id, _) in replay.intents.sorted(by: { $0.key.key < $1.key.key }) {
             problems.append("the files of frame \(id.key) were announced and never finished")

@@ -18,6 +18,8 @@ final class WorkerProcess {
     var errorsEnded = false
     /// The beginning of a line of which the end has not come.
     var unfinishedLine: [UInt8] = []
+    /// Bytes of whole lines that could not be kept, since the log was told last.
+    var lostLogByteCount = 0
     /// A message whose payload is still coming.
     var incoming: IncomingPayload?
     /// A result that waits for memory; nothing is read from the worker as long as it does.

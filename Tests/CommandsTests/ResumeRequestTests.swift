@@ -64,6 +64,7 @@ import Testing
         let request = try request([
             run, "--resume", "--workers", "3", "--in-flight", "2", "--rate", "9", "--plane",
             "inline", "--log-level", "debug", "--policy", "round-robin", "--set", "P.x=1",
+            "--overload", "block",
         ])
         let configuration = request.plan.configuration
         #expect(configuration.stages[0].workerCount == 3 && configuration.stages[0].inFlight == 2)
@@ -83,6 +84,7 @@ import Testing
             ["--processor", "P:x=1", "--processor", "Q", "--worker", "mine"],
             "the worker of stage main was sluice-worker and is mine now"
         ),
+        (["--overload", "sample=1/2"], "overload of stage main was block and is sample=1/2 now"),
         (["--set", "P.x=2", "--source", "sim"], "the source's count was 5 and is 100 now; the"),
     ])
     func `what it does to frames may not`(arguments: [String], expected: String) {

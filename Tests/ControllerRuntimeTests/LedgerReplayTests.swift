@@ -116,6 +116,9 @@ struct LedgerReplayTests {
         #expect(
             script.replay.stages.map(\.dropped) == [["overload": 2, "sample": 1], ["sample": 2]])
         #expect(script.replay.unclean.keys.sorted() == [3])
+        #expect(script.replay.frameIds([.dropped]).ranges == [2...2])
+        #expect(script.replay.frameIds([.dropped, .failed, .processed]).ranges == [1...3])
+        #expect(script.replay.frameIds([.dropped], isForRetry: true).ranges == [])
         // Another life has nothing to do for them.
         script.resume([.dropped])
         #expect(script.replay.closed.ranges == [1...3])

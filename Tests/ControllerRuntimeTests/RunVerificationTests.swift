@@ -103,6 +103,33 @@ struct RunVerificationTests {
         }
     }
 
+    @Test(
+        "waits for nobody where a pipe or a folder has the name of a file", .timeLimit(.minutes(1)))
+    func noFile() throws {
+        #expect(mkfifo(folder.path + "/pipe", 0o600) == 0)
+        #expect(mkdir(folder.path + "/folder", 0o700) == 0)
+        var records = [run]
+        for (index, name) in ["pipe", "folder"].enumerated() {
+            let frame = UInt64(index + 1)
+            records += [intent(frame, staged(name)), closed(closing(frame, files: 1))]
+        }
+        let report = try verify(records + accounts(accepted: 2, processed: 2))
+        #expect(report.wholeFiles == 0)
+        #expect(report.problems.count == 2)
+        #expect(report.problems.allSatisfy { $0.contains("is no file any more") })
+    }
+
+    @Test("finds an end that was cut off behind the account of the run")
+    func cutAccounts() throws {
+        let records = [run, closed(closing(1))] + accounts()
+        #expect(try verify(records).isClean)
+        let cut = try verify(records, cut: 3)
+        #expect(cut.problems.contains { $0.contains("in the middle of a record") })
+        #expect(cut.problems.contains { $0.contains("no account of stage save") })
+        let short = try verify(records.dropLast())
+        #expect(short.problems == ["the ledger has no account of stage save"])
+    }
+
     @Test("checks the size alone where the worker gave no checksum")
     func withoutChecksum() throws {
         try folder.write(pixels.reversed(), to: "a")

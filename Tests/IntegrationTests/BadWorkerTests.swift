@@ -73,6 +73,17 @@ struct BadWorkerTests {
         }
     }
 
+    @Test("a worker that prints without end keeps nobody from anything")
+    func chatter() async throws {
+        let worker: String = try #require(BuiltProducts.executable("FaultyWorker"))
+        let run = try await CommandRun.sluiceRun(
+            "sim:count=20,shape=16x16", "Faulty:misdeed=chatter,frames=[1]",
+            options: ["--worker", worker], in: folder)
+        #expect(run.exitCode == 0, "\(run.error)")
+        #expect(run.output.contains("20 accepted = 20 processed"), "\(run.output)")
+        #expect(try folder.text(of: "run/log.txt").hasPrefix("[worker 0] \n"))
+    }
+
     // MARK: Run directories
 
     /// A run of many frames, 1000 a second, that goes on until it is told to end.

@@ -58,6 +58,21 @@ struct EarlierFramesTests {
         }
     }
 
+    @Test("are those that a policy let go, too, where dropped ones are asked for")
+    func letGo() async throws {
+        #expect(try await run("misdeed=none", "--overload", "sample=1/3").exitCode == 0)
+        let again = try await interruption.sluice([
+            "run", "--source", "failed:run,outcome=dropped", "--run-dir", "again", "--processor",
+            "AdOutputFileProcessor:outputDirectory=out",
+        ])
+        #expect(again.exitCode == 0, "\(again.error)")
+        expectBalance(try summary("again"), accepted: 20)
+        #expect(try folder.files(in: "out").count == 30)
+        let retry = try await interruption.sluice(["retry", "run", "--outcome", "dropped"])
+        #expect(retry.exitCode == 0, "\(retry.error)")
+        #expect(retry.output.contains("except what an overload policy let go"))
+    }
+
     @Test("are none where all went through")
     func none() async throws {
         #expect(try await run("misdeed=none").exitCode == 0)

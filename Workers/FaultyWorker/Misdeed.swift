@@ -23,6 +23,8 @@ enum Misdeed: String, CaseIterable {
     case fail = "throw"
     /// Prints to standard output.
     case print
+    /// Prints to standard error without end, as fast as it can, and works on.
+    case chatter
     /// Writes text on every pipe that it finds, the protocol's among them.
     case garbage
     /// Writes half a message on the protocol's pipe and leaves with code 0.
@@ -66,6 +68,7 @@ enum Misdeed: String, CaseIterable {
         case .sleep: Self.sleep(seconds: details.seconds)
         case .fail: throw Failure(place: place)
         case .print: Swift.print("a faulty processor prints in \(place)")
+        case .chatter: Self.chatter()
         case .garbage:
             Self.forEachWritablePipe { $0.write(Array("this is no message\n".utf8)[...]) }
         case .halfMessage:
@@ -134,6 +137,17 @@ enum Misdeed: String, CaseIterable {
             dup2(ends[0], input.number)
             close(ends[0])
         }
+    }
+
+    /// Short lines, many in a write: faster than they can be taken apart.
+    private static func chatter() {
+        var thread = pthread_t()
+        pthread_create(
+            &thread, nil,
+            { _ in
+                let lines = [UInt8](repeating: UInt8(ascii: "\n"), count: 64 << 10)
+                while true { _ = Glibc.write(2, lines, lines.count) }
+            }, nil)
     }
 
     /// Computes for ever. It asks the system, because an optimizer removes a loop that does nothing.
