@@ -14,7 +14,7 @@ struct LedgerReader: ~Copyable {
 
     let path: String
     private let descriptor: OwnedDescriptor
-    private var buffer = [UInt8](repeating: 0, count: LedgerReader.chunkByteCount)
+    private var buffer: [UInt8]
     /// The part of `buffer` that holds bytes that no record has taken.
     private var filled = 0..<0
     private var hasReadAll = false
@@ -37,6 +37,10 @@ struct LedgerReader: ~Copyable {
                 .runDirectory, "\(path) can't be read: \(SystemText.ofError(errno))")
         }
         descriptor = OwnedDescriptor(owning: number)
+        // A small file needs no large buffer; one that grows meanwhile makes it grow.
+        var status = stat()
+        let byteCount = fstat(number, &status) == 0 ? Int(status.st_size) : Self.chunkByteCount
+        buffer = [UInt8](repeating: 0, count: max(64, min(byteCount + 1, Self.chunkByteCount)))
     }
 
     /// The next record, nil behind the last whole one.
@@ -130,11 +134,10 @@ struct LedgerReader: ~Copyable {
             }
             filled = 0..<filled.count
         }
-        if buffer.count < count {
-            buffer += [UInt8](repeating: 0, count: max(count, 2 * buffer.count) - buffer.count)
-        }
         while filled.count < count, !hasReadAll {
             let start = filled.upperBound
+            // Grows as bytes come: a length alone takes no memory.
+            if start == buffer.count { buffer += [UInt8](repeating: 0, count: buffer.count) }
             do {
                 let result = try buffer.withUnsafeMutableBytes { bytes in
                     try descriptor.read(
@@ -162,7 +165,7 @@ struct LedgerReader: ~Copyable {
     /// Whether all bytes of the file from `byteOffset` behind the last whole record on are zero, also
     /// when there are none.
     private func isZero(from byteOffset: Int) throws(ControllerError) -> Bool {
-        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        var chunk = [UInt8](repeating: 0, count: 4 << 10)
         var position = off_t(wholeByteCount) + off_t(byteOffset)
         while true {
             let count = pread(descriptor.rawValue, &chunk, chunk.count, position)
