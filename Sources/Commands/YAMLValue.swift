@@ -25,7 +25,8 @@ struct YAMLValue {
     static func parse(_ text: String, file: String) throws(CommandError) -> YAMLValue {
         let node: Node?
         do {
-            node = try Yams.compose(yaml: text)
+            // The standard encoding is looked up in the environment, each time.
+            node = try Yams.compose(yaml: text, .default, .default, .utf8)
         } catch {
             throw Self.syntaxError(error, file: file)
         }

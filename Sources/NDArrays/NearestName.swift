@@ -6,7 +6,10 @@ package func nearestName(to name: String, in candidates: some Sequence<String>) 
     let limit = max(2, wanted.count / 3)
     var best: (name: String, distance: Int)?
     for candidate in candidates {
-        let distance = editDistance(wanted, Array(candidate.lowercased().utf8))
+        let known = Array(candidate.lowercased().utf8)
+        // Texts differ at least by what one is longer.
+        guard abs(known.count - wanted.count) <= limit else { continue }
+        let distance = editDistance(wanted, known)
         guard distance <= limit, distance < max(wanted.count, 1) else { continue }
         if best.map({ distance < $0.distance }) ?? true { best = (candidate, distance) }
     }
@@ -16,20 +19,21 @@ package func nearestName(to name: String, in candidates: some Sequence<String>) 
 /// Insertions, deletions, replacements and exchanges of neighbours that lead from one text to the
 /// other (optimal string alignment).
 func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-    var beforeLast: [Int] = []
+    var beforeLast = [Int](repeating: 0, count: right.count + 1)
     var last = Array(0...right.count)
+    var current = beforeLast
     for (row, letter) in left.enumerated() {
-        var current = [row + 1]
+        current[0] = row + 1
         for (column, other) in right.enumerated() {
             var distance = min(
                 last[column] + (letter == other ? 0 : 1), last[column + 1] + 1, current[column] + 1)
             if row > 0, column > 0, letter == right[column - 1], left[row - 1] == other {
                 distance = min(distance, beforeLast[column - 1] + 1)
             }
-            current.append(distance)
+            current[column + 1] = distance
         }
-        beforeLast = last
-        last = current
+        swap(&beforeLast, &last)
+        swap(&last, &current)
     }
     return last[right.count]
 }
