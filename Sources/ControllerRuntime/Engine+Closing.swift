@@ -123,8 +123,10 @@ extension Engine {
     // MARK: Frames of lost workers
 
     /// Gives the frames of a worker that is gone to others. The one that it was processing (at the
-    /// place `charged`, nil: none) is charged; after too many charges it is quarantined.
-    func takeBackFrames(of worker: Worker, charged: Int?, cause: String) {
+    /// place `charged`, nil: none) is charged; after too many charges it is quarantined. Returns whether
+    /// that was so now.
+    func takeBackFrames(of worker: Worker, charged: Int?, cause: String) -> Bool {
+        var isQuarantined = false
         var places: [Int] = []
         for place in 0..<entries.count
         where entries[place].isOpen && entries[place].worker == worker.id {
@@ -142,11 +144,13 @@ extension Engine {
                 close(place, .dropped, reason: dropReason)
             } else if entries[place].attempt >= stage.configuration.maximumAttempts {
                 quarantine(place, cause: cause)
+                if place == charged { isQuarantined = true }
             } else {
                 recordRetry(of: place, from: worker, isCharged: place == charged)
                 requeue(place)
             }
         }
+        return isQuarantined
     }
 
     private func recordRetry(of place: Int, from worker: Worker, isCharged: Bool) {

@@ -290,12 +290,12 @@ extension Engine {
         changeLost(
             worker, charged: worker.fault?.requestId ?? 0, cause: cause ?? "it has ended")
         if let cause, state == .starting { failStart(worker, cause: cause) }
-        takeBackFrames(of: worker, charged: charged, cause: cause ?? "it has ended")
-        worker.fruitlessLives = worker.finishedFrames > 0 ? 0 : worker.fruitlessLives + 1
+        let isConviction = takeBackFrames(
+            of: worker, charged: charged, cause: cause ?? "it has ended")
+        worker.failures.add(finishedFrames: worker.finishedFrames, isConviction: isConviction)
         if stage.hold.isHeld {
             // Nobody finishes frames there: how long that may last is the matter of stallTimeLimit.
-            worker.fruitlessLives = min(
-                worker.fruitlessLives, stage.configuration.maximumFruitlessLives - 1)
+            worker.failures.hold(below: stage.configuration.maximumFruitlessLives)
         }
         if state == .running || state == .draining { replace(worker, cause: cause ?? "it left") }
         nextHousekeeping = 0
@@ -321,17 +321,22 @@ extension Engine {
         guard ending?.isImmediate != true else { return }
         worker.incarnation += 1
         let stage = stages[worker.stage]
-        guard worker.fruitlessLives < stage.configuration.maximumFruitlessLives else {
+        let failures = worker.failures
+        guard failures.worst < stage.configuration.maximumFruitlessLives else {
+            let what =
+                failures.lives >= failures.convictions
+                ? "ended \(failures.lives) times without finishing a frame"
+                : "lost \(failures.convictions) frames in a row to the quarantine"
             decide(
                 .stageFailed,
-                reason: "stage \(stage.name) can't go on: worker \(worker.id) ended "
-                    + "\(worker.fruitlessLives) times without finishing a frame, at last because "
+                reason:
+                    "stage \(stage.name) can't go on: worker \(worker.id) \(what), at last because "
                     + cause, isImmediate: true)
             return
         }
-        let doublings = UInt64(max(0, worker.fruitlessLives - 1))
+        let doublings = UInt64(max(0, failures.lives - 1))
         let backOff =
-            worker.fruitlessLives == 0
+            failures.lives == 0
             ? 0 : min(Self.maximumBackOff, Self.firstBackOff << min(doublings, 10))
         worker.respawnAt = now + backOff
     }

@@ -89,7 +89,8 @@ public struct StageConfiguration: Sendable, Hashable {
     public var responseTimeLimit: Duration?
     /// Workers that a frame may take down before it is quarantined, at least 1.
     public var maximumAttempts: Int
-    /// Lives in a row in which a worker finished no frame, at least 1; then the stage fails.
+    /// Lives in a row in which a worker finished no frame, at least 1; then the stage fails. Lives that a
+    /// frame took that was quarantined for it count as that one frame, of which there may be as many.
     public var maximumFruitlessLives: Int
 
     /// A stage with the standard limits.
@@ -101,7 +102,7 @@ public struct StageConfiguration: Sendable, Hashable {
         startTimeLimit: Duration = .seconds(30), stopTimeLimit: Duration = .seconds(30),
         frameTimeLimit: Duration? = .seconds(300), memoryLimit: Int? = nil,
         responseTimeLimit: Duration? = .seconds(10), maximumAttempts: Int = 3,
-        maximumFruitlessLives: Int = 5
+        maximumFruitlessLives: Int = 10
     ) {
         self.name = name
         self.from = from

@@ -63,8 +63,8 @@ final class Worker {
     var closedPipe: (name: String, deadline: UInt64)?
     /// Monotonic nanoseconds at which it is to be spawned again; nil: it is not.
     var respawnAt: UInt64?
-    /// Lives in a row in which no frame was finished.
-    var fruitlessLives = 0
+    /// What went wrong since it finished a frame last.
+    var failures = FruitlessCount()
     /// Frames finished in this life.
     var finishedFrames: UInt64 = 0
     /// Frames that wait for this very worker (policy `hash`).
@@ -115,4 +115,34 @@ final class Worker {
 
     /// How people call it.
     var name: String { "worker \(id)" }
+}
+
+/// How often a worker ended in a row without finishing a frame. Lives that a bad frame took are that frame's:
+/// its quarantine begins the count of lives anew, and is counted itself.
+struct FruitlessCount: Equatable {
+    /// Lives since a frame was finished or quarantined.
+    private(set) var lives = 0
+    /// Quarantines since a frame was finished.
+    private(set) var convictions = 0
+
+    /// The larger count, which has a limit.
+    var worst: Int { max(lives, convictions) }
+
+    /// A life has ended in which so many frames were finished; with `isConviction` its last one took down as
+    /// many workers as a frame may.
+    mutating func add(finishedFrames: UInt64, isConviction: Bool) {
+        if finishedFrames > 0 { (lives, convictions) = (0, 0) }
+        if isConviction {
+            lives = 0
+            convictions += 1
+        } else if finishedFrames == 0 {
+            lives += 1
+        }
+    }
+
+    /// Keeps both counts below a limit.
+    mutating func hold(below limit: Int) {
+        lives = min(lives, limit - 1)
+        convictions = min(convictions, limit - 1)
+    }
 }

@@ -260,6 +260,30 @@ struct SupervisionTests {
         #expect(try RunJournal(in: folder).losses.count == 2)
     }
 
+    @Test("that several frames in a row bring costs these frames, not the run")
+    func rowOfBadFrames() async throws {
+        let stage = try stage(
+            ["misdeed": "exit1", "frames": "[5,6,7,8]"], workers: 1, once: false)
+        let summary = try await Scenario.run(
+            stage, frames: 30, runDirectory: folder.path + "/run")
+        expectBalance(summary, accepted: 30)
+        #expect(summary.quarantined == 4)
+        #expect(summary.processed == 26)
+        #expect(try RunJournal(in: folder).losses.count == 12)
+    }
+
+    @Test("that every frame brings ends the stage after as many frames as it may lose in a row")
+    func nothingButBadFrames() async throws {
+        var stage = try stage(["misdeed": "exit1"], workers: 1, once: false)
+        stage.maximumFruitlessLives = 4
+        let summary = try await Scenario.run(
+            stage, frames: 30, runDirectory: folder.path + "/run")
+        expectBalance(summary, accepted: summary.accepted)
+        #expect(summary.end == .stageFailed)
+        #expect(summary.reason.contains("lost 4 frames in a row to the quarantine"))
+        #expect(summary.quarantined == 4)
+    }
+
     @Test(
         "that a frame brings is charged to it as often as the stage allows", arguments: [1, 2, 4])
     func attempts(maximum: Int) async throws {
