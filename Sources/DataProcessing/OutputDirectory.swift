@@ -112,7 +112,8 @@ public final class OutputDirectory {
         let flags = O_WRONLY | O_CREAT | O_EXCL
         let file = cl_open_at(descriptor, name, flags, 0o666)
         guard file < 0, errno == EEXIST else { return file }
-        unlinkat(descriptor, name, 0)
+        // On a disk that is read-only now the old file stays, and that is what is told.
+        guard unlinkat(descriptor, name, 0) == 0 || errno == ENOENT else { return -1 }
         return cl_open_at(descriptor, name, flags, 0o666)
     }
 

@@ -75,6 +75,8 @@ extension TIFFReader {
         // A compressed strip may be a little longer than its pixels, a stored one never than the
         // file.
         let allowance = 2 * plan.layout.byteCount + Self.libraryAllowance
+        // What a damaged strip leaves in the state of the fax codec shows in the next page.
+        if plan.isFax { library = nil }
         if library == nil || library!.maximumAllocation < allowance {
             library = SizedLibraryFile(
                 file: try LibraryFile(file, maximumAllocation: allowance),

@@ -36,6 +36,12 @@ struct PagePlan {
     let isYCbCrJPEG: Bool
     let route: Route
 
+    /// Whether the compression is one of CCITT's.
+    var isFax: Bool {
+        [COMPRESSION_CCITTRLE, COMPRESSION_CCITTFAX3, COMPRESSION_CCITTFAX4, COMPRESSION_CCITTRLEW]
+            .contains { $0 == Int32(compression) }
+    }
+
     /// Bytes of a row of one plane in memory.
     var rowByteCount: Int { width * samplesPerElement * layout.elementType.byteCount }
 

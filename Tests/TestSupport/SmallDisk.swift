@@ -1,17 +1,16 @@
 import Foundation
-import TestSupport
-import Testing
+public import Testing
 
 /// A file system of a few megabytes in memory, mounted at a folder for as long as somebody holds it.
-final class SmallDisk: Sendable {
+public final class SmallDisk: Sendable {
     /// Where it is mounted.
-    let path: String
+    public let path: String
 
     /// What to say where tests are skipped.
-    static let hint: Comment = "needs the right to mount a tmpfs: run as root"
+    public static let hint: Comment = "needs the right to mount a tmpfs: run as root"
 
     /// Whether this process may mount file systems.
-    static let isPermitted: Bool = {
+    public static let isPermitted: Bool = {
         guard let folder = try? TemporaryFolder(), let disk = try? SmallDisk(at: folder.file("d"))
         else { return false }
         return !disk.path.isEmpty
@@ -22,7 +21,8 @@ final class SmallDisk: Sendable {
         let status: Int32
     }
 
-    init(at path: String, megabytes: Int = 2) throws {
+    /// Mounts it; throws where that is refused.
+    public init(at path: String, megabytes: Int = 2) throws {
         self.path = path
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: true)
@@ -33,32 +33,32 @@ final class SmallDisk: Sendable {
     deinit { _ = try? Self.run("umount", "-l", path) }
 
     /// Makes it read-only or writable; false while a file is open for writing.
-    func remount(_ option: String) throws -> Bool {
+    public func remount(_ option: String) throws -> Bool {
         try Self.run("mount", "-o", "remount,\(option)", path) == 0
     }
 
     /// Takes all room but `byteCount` bytes with a hidden file, as another program would.
-    func fill(leaving byteCount: Int) throws {
+    public func fill(leaving byteCount: Int) throws {
         let free = try FileManager.default.attributesOfFileSystem(forPath: path)[.systemFreeSize]
-        let room = try #require(free as? NSNumber).intValue
+        guard let room = (free as? NSNumber)?.intValue else { throw Refusal(status: 0) }
         try store(Array(repeating: UInt8(1), count: max(0, room - byteCount)), ballast)
     }
 
     /// Takes all room, also while others write.
-    func fillUp() throws {
+    public func fillUp() throws {
         let file = open(ballast, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        try #require(file >= 0)
+        guard file >= 0 else { throw Refusal(status: errno) }
         defer { close(file) }
         let page = [UInt8](repeating: 1, count: 4096)
         while write(file, page, page.count) > 0 {}
-        #expect(errno == ENOSPC)
+        guard errno == ENOSPC else { throw Refusal(status: errno) }
     }
 
     /// Gives the room back.
-    func clear() throws { try FileManager.default.removeItem(atPath: ballast) }
+    public func clear() throws { try FileManager.default.removeItem(atPath: ballast) }
 
     /// The names of all files in it but the one that fills it.
-    func files() throws -> [String] {
+    public func files() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: path).sorted().filter {
             $0 != Self.ballastName
         }
