@@ -29,6 +29,10 @@ struct QuarantineWriter {
             record.tiff = "\(name).tiff"
         } catch {
             record.problem = "there is no TIFF: \(error)"
+            // One frame is kept after the other, so what is staged here is this one's.
+            var staged = StagingDirectories()
+            staged.add(directoryOf: path)
+            staged.removeLeftovers(ofRun: runId)
             if let bytes = job.bytes, !bytes.isEmpty {
                 do {
                     try write(bytes, to: "\(folder)/\(name).raw")
