@@ -69,8 +69,13 @@ struct QuarantineWriter {
         let part = path + ".part"
         let number = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard number >= 0 else { throw Self.failure("write", part) }
-        try OwnedDescriptor(owning: number).writeAll(bytes)
-        guard rename(part, path) == 0 else { throw Self.failure("name", path) }
+        do {
+            try OwnedDescriptor(owning: number).writeAll(bytes)
+            guard rename(part, path) == 0 else { throw Self.failure("name", path) }
+        } catch {
+            unlink(part)
+            throw error
+        }
     }
 
     private static func failure(_ doing: String, _ path: String) -> ControllerError {
