@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Journal
 internal import Pipes
 
 /// The folder that a run leaves behind, held by a lock as long as this object lives.
@@ -116,9 +117,13 @@ package final class RunDirectory: Sendable {
         let ledger = Self.path(of: .ledger, in: path)
         guard access(ledger, F_OK) == 0 else {
             // Killed before it was made, or somebody took it away: the journal comes first, and tells.
-            var facts = stat()
             let journal = Self.path(of: .journal, in: path)
-            return stat(journal, &facts) != 0 || facts.st_size == 0
+            guard access(journal, F_OK) == 0 else { return true }
+            do throws(JournalError) {
+                return try !JournalReader.events(path: journal).contains { $0.name == "run-start" }
+            } catch {
+                return false
+            }
         }
         do throws(ControllerError) {
             var reader = try LedgerReader(path: ledger)

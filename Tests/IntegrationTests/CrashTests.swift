@@ -22,7 +22,8 @@ struct CrashTests {
                 ["run", "whole.yaml", "--run-dir", "whole-run"], in: folder)
             #expect(whole.exitCode == 0, "\(whole.error)")
             var count = 0
-            for crash in ["\(step):2", "\(step):3"] {
+            // How many commits a life has left depends on how many frames were done at once.
+            for crash in ["\(step):2", "\(step):1"] {
                 let arguments =
                     count == 0
                     ? ["run", "pipeline.yaml", "--run-dir", "run"]

@@ -81,7 +81,13 @@ struct ResumeCommandTests {
                 toFile: folder.file("run/journal.jsonl"), atomically: false, encoding: .utf8)
             expectRefusal(
                 try await interruption.sluice(["run", "run", "--resume"]), naming: "ledger")
-            try FileManager.default.removeItem(atPath: folder.file("run/journal.jsonl"))
+            // Killed when its journal was there, and its ledger was not yet.
+            let defined = #"{"timestamp":1.5,"seq":1,"name":"run-define","context":{}}"#
+            let started = #"{"timestamp":1.5,"seq":2,"name":"run-start","context":{}}"#
+            _ = try folder.write("\(defined)\n\(started)\n", to: "run/journal.jsonl")
+            expectRefusal(
+                try await interruption.sluice(["run", "run", "--resume"]), naming: "ledger")
+            _ = try folder.write("\(defined)\n", to: "run/journal.jsonl")
         }
         let resumed = try await interruption.sluice(["run", "run", "--resume"])
         #expect(resumed.exitCode == 0, "\(resumed.error)")
