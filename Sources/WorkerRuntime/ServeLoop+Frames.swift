@@ -63,17 +63,8 @@ extension ServeLoop {
             status?.begin(requestId: requestId, nanoseconds: nanoseconds)
             return
         }
-        let id = requestId
-        runtime.core.withLock { core in
-            core.writer.beginMessage(type: MessageType.started.rawValue, requestId: 0)
-            Started(requestId: id).write(to: &core.writer)
-            core.endMessage()
-            do throws(WorkerEnding) {
-                try core.flush(to: runtime.output)
-            } catch {
-                core.ending = error
-            }
-        }
+        let started = Started(requestId: requestId)
+        Self.tell(.started, by: runtime) { started.write(to: &$0) }
     }
 
     /// Tells of a folder before there is a file in it, once in this life; nil where the controller does
@@ -84,15 +75,22 @@ extension ServeLoop {
         else { return nil }
         let runtime = runtime
         return { folder in
-            runtime.core.withLock { core in
-                core.writer.beginMessage(type: MessageType.staging.rawValue, requestId: 0)
-                Staging(folder: folder).write(to: &core.writer)
-                core.endMessage()
-                do throws(WorkerEnding) {
-                    try core.flush(to: runtime.output)
-                } catch {
-                    core.ending = error
-                }
+            Self.tell(.staging, by: runtime) { Staging(folder: folder).write(to: &$0) }
+        }
+    }
+
+    /// Sends news that nobody asked for, at once.
+    private static func tell(
+        _ type: MessageType, by runtime: WorkerRuntime, _ write: (inout ByteWriter) -> Void
+    ) {
+        runtime.core.withLock { core in
+            core.writer.beginMessage(type: type.rawValue, requestId: 0)
+            write(&core.writer)
+            core.endMessage()
+            do throws(WorkerEnding) {
+                try core.flush(to: runtime.output)
+            } catch {
+                core.ending = error
             }
         }
     }
