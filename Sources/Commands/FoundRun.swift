@@ -16,9 +16,10 @@ struct FoundRun {
     /// Reads ledger and summary of a run directory.
     init(in directory: String) throws(CommandError) {
         let summary = try RunQuestion.summary(at: directory)
-        completed = summary?.end == .completed ? summary : nil
         do {
             let notes = try LedgerQuery.forEachRow(runDirectory: directory) { _ in }
+            // Without its account the ledger was not written to its end, whatever the summary says.
+            completed = summary?.end == .completed && notes.account != nil ? summary : nil
             runId = notes.runId
             fingerprint = try LedgerQuery.fingerprint(runDirectory: directory)
             tornByteCount = notes.tornByteCount

@@ -189,6 +189,8 @@ enum PipelineFile {
         if let count = values["maximumAttempts"] {
             stage.maximumAttempts = try count.integer(in: 1...maximumCount)
         }
+        stage.maximumFruitlessLives = StageConfiguration.standardFruitlessLives(
+            maximumAttempts: stage.maximumAttempts)
         if let count = values["maximumFruitlessLives"] {
             stage.maximumFruitlessLives = try count.integer(in: 1...maximumCount)
         }

@@ -52,7 +52,13 @@ struct RunCommand: AsyncParsableCommand {
 extension RunCommand {
     /// What an interrupted run has done; nil when it was killed before it began, which is told.
     private static func find(in directory: String, isQuiet: Bool) throws -> FoundRun? {
-        guard RunDirectory.isUnbegun(directory) else { return try FoundRun(in: directory) }
+        let start: RunDirectory.Start
+        do {
+            start = try RunDirectory.start(of: directory)
+        } catch {
+            throw CommandError(error)
+        }
+        guard start == .unbegun else { return try FoundRun(in: directory) }
         if !isQuiet {
             Output.line("the run in \(directory) was killed before it had begun: it begins now")
         }

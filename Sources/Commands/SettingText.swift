@@ -9,15 +9,15 @@ internal import NDArrays
 enum SettingText {
     /// `Name` or `Name:key=value,…`.
     static func processor(_ text: String) throws(CommandError) -> ProcessorConfiguration {
-        let colon = text.firstIndex(of: ":")
-        let name = String(text[..<(colon ?? text.endIndex)]).trimmed
+        let (first, rest) = text.divided(at: ":")
+        let name = String(first).trimmed
         let isName = name.allSatisfy { $0.isLetter || $0.isNumber || "_-.".contains($0) }
         guard !name.isEmpty, isName else {
             throw CommandError(
                 "`\(text)` is no processor: write Name or Name:key=value,key=value")
         }
-        guard let colon else { return ProcessorConfiguration(name) }
-        let settings = try settings(text[text.index(after: colon)...], of: name)
+        guard let rest else { return ProcessorConfiguration(name) }
+        let settings = try settings(rest, of: name)
         return ProcessorConfiguration(name, settings: settings)
     }
 
@@ -49,12 +49,13 @@ enum SettingText {
     static func assignment(
         _ text: String, of owner: String
     ) throws(CommandError) -> (key: String, value: String) {
-        guard let sign = text.firstIndex(of: "="), sign != text.startIndex else {
+        let (first, rest) = text.divided(at: "=")
+        guard let rest, !first.isEmpty else {
             throw CommandError("`\(text)` is no setting of \(owner): write key=value")
         }
-        let rest = text[text.index(after: sign)...]
-        let key = String(text[..<sign]).trimmed
-        guard rest.first == "\"" || rest.first == "'" else { return (key, String(rest)) }
+        let key = String(first).trimmed
+        let quote = rest.unicodeScalars.first
+        guard quote == "\"" || quote == "'" else { return (key, String(rest)) }
         var scanner = SettingScanner(rest, owner: owner)
         let value = try scanner.nextItem() ?? ""
         guard scanner.isAtEnd else {
@@ -233,6 +234,13 @@ struct SettingScanner {
 }
 
 extension String {
+    /// What is before the first such scalar, and what behind it; nil where there is none. A scalar that joins
+    /// itself to the one before, as an accent does, does not hide it.
+    func divided(at sign: Unicode.Scalar) -> (first: Substring, rest: Substring?) {
+        guard let place = unicodeScalars.firstIndex(of: sign) else { return (self[...], nil) }
+        return (self[..<place], self[unicodeScalars.index(after: place)...])
+    }
+
     /// The text without blanks at both ends.
     var trimmed: String {
         let start = unicodeScalars.drop { $0 == " " || $0 == "\t" }

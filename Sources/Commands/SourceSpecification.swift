@@ -20,13 +20,13 @@ struct SourceSpecification: Sendable, Hashable {
     /// `kind:path,path` or `kind:key=value,…`, as the kind takes it; `sim` alone has its defaults.
     /// `failed:RUN,outcome=…` begins with the run directory.
     static func parse(_ text: String) throws(CommandError) -> SourceSpecification {
-        let colon = text.firstIndex(of: ":")
-        let name = String(text[..<(colon ?? text.endIndex)])
+        let (first, behind) = text.divided(at: ":")
+        let name = String(first)
         guard let kind = kinds.first(where: { $0.name == name }) else {
-            throw unknownKind(name, in: text, hasColon: colon != nil)
+            throw unknownKind(name, in: text, hasColon: behind != nil)
         }
         var source = SourceSpecification(kind: name)
-        let rest = colon.map { text[text.index(after: $0)...] } ?? ""
+        let rest = behind ?? ""
         if kind.takesPaths {
             source.paths = try SettingText.paths(rest, of: "the source \(name)")
             if source.paths.isEmpty {

@@ -27,6 +27,11 @@ struct StoredRun {
         }
         let number = try Self.newestNumber(in: directory)
         let file = Self.path(ofConfiguration: number, in: directory)
+        guard FileKind.exists(file) else {
+            throw CommandError(
+                "there is no \(file): where the run was killed before it was written, give the whole "
+                    + "command again, without --resume")
+        }
         let plan = try RunPlan.read(file: file)
         guard let source = plan.source else {
             throw CommandError("\(file) names no source: it was not written by sluice")

@@ -38,11 +38,6 @@ struct CommitFiles: ~Copyable {
         log = RecordFile(path: launch.paths?.log)
         if launch.acceptsIdenticalOutputs, launch.paths == nil { ownedNames = OwnedNames() }
         for directory in launch.directories { directories.add(directoryOf: directory) }
-        if launch.paths != nil, let run = launch.newRun {
-            LedgerRecord.magic.withUnsafeBytes { records.writeBytes($0) }
-            LedgerRecord.run(run).write(to: &records)
-            flush()
-        }
     }
 
     /// The first thing that went wrong with them for good.
@@ -144,7 +139,10 @@ struct CommitFiles: ~Copyable {
         var outcome = CommitOutcome(place: request.place)
         guard !request.files.isEmpty else { return outcome }
         guard !hasGivenUp else {
-            return fail(request, "its files could not be announced in the ledger")
+            // The run ends, and the frame is one for those who take it up.
+            undo(request, [])
+            outcome.held = "its files could not be announced in the ledger"
+            return outcome
         }
         guard LedgerRecord.fitsIntent(request.files) else {
             return fail(request, "the names of its files are too long for the ledger")

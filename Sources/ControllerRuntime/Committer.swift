@@ -65,10 +65,8 @@ struct CommitOutcome: Sendable {
 struct CommitterLaunch: Sendable {
     /// Name of the run.
     var runId: String
-    /// Where records go; nil where the run leaves nothing behind.
+    /// Where records go, the ledger with its first record there; nil where the run leaves nothing behind.
     var paths: RecordPaths?
-    /// The first record of a new ledger; nil when the ledger is there.
-    var newRun: LedgerRun?
     /// Directories in which the lives before have staged files.
     var directories: [String] = []
     /// What is brought to the disk, and when.

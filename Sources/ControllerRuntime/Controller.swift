@@ -61,9 +61,11 @@ public final class Controller: Sendable {
             throw ControllerError(
                 .configuration, "a run is taken up in its run directory: give its path")
         }
-        return configuration.resumes && !RunDirectory.isUnbegun(path)
-            ? try RunDirectory(resuming: path)
-            : try RunDirectory(creating: path, replacesUnbegun: configuration.resumes)
+        guard configuration.resumes else { return try RunDirectory(creating: path) }
+        switch try RunDirectory.start(of: path) {
+        case .unbegun: return try RunDirectory(creating: path, replacesUnbegun: true)
+        case .begun: return try RunDirectory(resuming: path)
+        }
     }
 
     private func run(in directory: RunDirectory?) async throws -> RunSummary {

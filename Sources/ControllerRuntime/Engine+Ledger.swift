@@ -66,9 +66,11 @@ extension Engine {
     /// Ends a run whose ledger can't be written any more.
     func checkLedger() {
         guard let surrender = committer.surrender else { return }
-        decide(
-            .stageFailed,
-            reason: "\(surrender); make room, then go on with sluice run --resume",
-            isImmediate: true)
+        decide(.stageFailed, reason: Self.reason(of: surrender), isImmediate: true)
+    }
+
+    /// Why a run ended whose ledger could not be written, with what to do.
+    static func reason(of surrender: String) -> String {
+        "\(surrender); make room, then go on with sluice run --resume"
     }
 }

@@ -292,11 +292,9 @@ extension Engine {
         if let cause, state == .starting { failStart(worker, cause: cause) }
         let isConviction = takeBackFrames(
             of: worker, charged: charged, cause: cause ?? "it has ended")
-        worker.failures.add(finishedFrames: worker.finishedFrames, isConviction: isConviction)
-        if stage.hold.isHeld {
-            // Nobody finishes frames there: how long that may last is the matter of stallTimeLimit.
-            worker.failures.hold(below: stage.configuration.maximumFruitlessLives)
-        }
+        worker.failures.add(
+            finishedFrames: worker.finishedFrames, isConviction: isConviction,
+            isHeld: stage.hold.isHeld)
         if state == .running || state == .draining { replace(worker, cause: cause ?? "it left") }
         nextHousekeeping = 0
     }
@@ -334,9 +332,10 @@ extension Engine {
                     + cause, isImmediate: true)
             return
         }
-        let doublings = UInt64(max(0, failures.lives - 1))
+        let lives = failures.lives + failures.livesOnHold
+        let doublings = UInt64(max(0, lives - 1))
         let backOff =
-            failures.lives == 0
+            lives == 0
             ? 0 : min(Self.maximumBackOff, Self.firstBackOff << min(doublings, 10))
         worker.respawnAt = now + backOff
     }

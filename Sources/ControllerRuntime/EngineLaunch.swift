@@ -34,6 +34,7 @@ struct EngineLaunch: Sendable {
 
     private func runWithCommitter() throws -> RunSummary {
         let flag = mailbox.flag
+        if let paths, resumption == nil { try beginLedger(paths.ledger) }
         let committer = try Committer(wakeEngine: { flag.signal() })
         let launch = committerLaunch
         let thread = try NamedThread(name: "committer") { committer.run(launch) }
@@ -54,15 +55,29 @@ struct EngineLaunch: Sendable {
         thread.join()
         // The committer may have waited for room on the same disk.
         engine.journal.retry(at: .max)
+        if let surrender = committer.surrender, summary.end != .stageFailed {
+            summary.end = .stageFailed
+            summary.reason = Engine.reason(of: surrender)
+        }
         summary.problems = [committer.problem, engine.journal.problem].compactMap { $0 }
         return summary
+    }
+
+    /// Makes the ledger with its first record: a run that has no room for it does not begin.
+    private func beginLedger(_ path: String) throws(ControllerError) {
+        let file = RecordFile(path: path)
+        var code = LedgerRun(runId: runId, configuration, source.information).begin(file)
+        if code == 0, configuration.durability != .none { code = file.sync() }
+        guard code != 0 else { return }
+        throw ControllerError(
+            .runDirectory,
+            "the ledger \(path) can't be made: \(SystemText.ofError(code)); make room, or choose another "
+                + "place with --run-dir")
     }
 
     private var committerLaunch: CommitterLaunch {
         CommitterLaunch(
             runId: runId, paths: paths,
-            newRun: resumption == nil
-                ? LedgerRun(runId: runId, configuration, source.information) : nil,
             directories: resumption?.directories ?? [], durability: configuration.durability,
             acceptsIdenticalOutputs: configuration.acceptsIdenticalOutputs,
             stallTimeLimit: configuration.stallTimeLimit, frameHandler: frameHandler)

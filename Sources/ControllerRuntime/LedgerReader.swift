@@ -33,8 +33,12 @@ struct LedgerReader: ~Copyable {
         self.path = path
         let number = open(path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else {
+            let code = errno
+            let advice =
+                code == ENOENT
+                ? "; if its run was killed before it had begun, sluice run --resume begins it" : ""
             throw ControllerError(
-                .runDirectory, "\(path) can't be read: \(SystemText.ofError(errno))")
+                .runDirectory, "\(path) can't be read: \(SystemText.ofError(code))\(advice)")
         }
         descriptor = OwnedDescriptor(owning: number)
         // A small file needs no large buffer; one that grows meanwhile makes it grow.
@@ -90,7 +94,14 @@ struct LedgerReader: ~Copyable {
             _ = try tear()
             return false
         }
-        guard bytes.elementsEqual(magic) else { throw foreign }
+        guard bytes.elementsEqual(magic) else {
+            // A machine that went down may leave a file with its length and without its bytes.
+            if bytes.allSatisfy({ $0 == 0 }), try isZero(from: 0) {
+                _ = try tear()
+                return false
+            }
+            throw foreign
+        }
         filled = filled.lowerBound + magic.count..<filled.upperBound
         wholeByteCount = UInt64(magic.count)
         return true

@@ -50,6 +50,14 @@ struct LedgerRun: Equatable, Sendable {
     /// Number of frames, nil where nobody knew.
     var frameCount: UInt64?
     var stages: [Stage]
+
+    /// Writes the beginning of a ledger with this record; 0, or the error number.
+    func begin(_ file: RecordFile) -> Int32 {
+        var records = ByteWriter()
+        LedgerRecord.magic.withUnsafeBytes { records.writeBytes($0) }
+        LedgerRecord.run(self).write(to: &records)
+        return file.append(records.bytes)
+    }
 }
 
 /// The beginning of another life of a run.

@@ -71,16 +71,21 @@ struct QuarantineWriter {
         guard number >= 0 else { throw Self.failure("write", part) }
         do {
             try OwnedDescriptor(owning: number).writeAll(bytes)
-            guard rename(part, path) == 0 else { throw Self.failure("name", path) }
         } catch {
             unlink(part)
-            throw error
+            throw Self.failure("write", part, error.errorNumber)
+        }
+        guard rename(part, path) == 0 else {
+            let code = errno
+            unlink(part)
+            throw Self.failure("name", path, code)
         }
     }
 
-    private static func failure(_ doing: String, _ path: String) -> ControllerError {
-        ControllerError(
-            .runDirectory, "can't \(doing) \(path): \(SystemText.ofError(errno))")
+    private static func failure(
+        _ doing: String, _ path: String, _ code: Int32 = errno
+    ) -> ControllerError {
+        ControllerError(.runDirectory, "can't \(doing) \(path): \(SystemText.ofError(code))")
     }
 
     // MARK: The worker

@@ -93,7 +93,13 @@ public struct StageConfiguration: Sendable, Hashable {
     /// frame took that was quarantined for it count as that one frame, of which there may be as many.
     public var maximumFruitlessLives: Int
 
-    /// A stage with the standard limits.
+    /// How many lives may be fruitless unless somebody says otherwise: as many as a frame may take at least.
+    package static func standardFruitlessLives(maximumAttempts: Int) -> Int {
+        max(10, maximumAttempts)
+    }
+
+    /// A stage with the standard limits; `maximumFruitlessLives` nil: 10, or `maximumAttempts` where that is
+    /// more.
     public init(
         name: String, from: String? = nil, workerCount: Int = 1,
         processors: [ProcessorConfiguration], workerExecutable: String? = nil, inFlight: Int = 8,
@@ -102,7 +108,7 @@ public struct StageConfiguration: Sendable, Hashable {
         startTimeLimit: Duration = .seconds(30), stopTimeLimit: Duration = .seconds(30),
         frameTimeLimit: Duration? = .seconds(300), memoryLimit: Int? = nil,
         responseTimeLimit: Duration? = .seconds(10), maximumAttempts: Int = 3,
-        maximumFruitlessLives: Int = 10
+        maximumFruitlessLives: Int? = nil
     ) {
         self.name = name
         self.from = from
@@ -120,7 +126,9 @@ public struct StageConfiguration: Sendable, Hashable {
         self.memoryLimit = memoryLimit
         self.responseTimeLimit = responseTimeLimit
         self.maximumAttempts = maximumAttempts
-        self.maximumFruitlessLives = maximumFruitlessLives
+        self.maximumFruitlessLives =
+            maximumFruitlessLives
+            ?? Self.standardFruitlessLives(maximumAttempts: maximumAttempts)
     }
 }
 

@@ -37,35 +37,46 @@ package final class RunDirectory: Sendable {
     let descriptor: OwnedDescriptor
     private let lock: RunDirectoryLock
     private let wasCreated: Bool
+    /// Whether a run that was killed before it began is begun anew in it, under its name.
+    private let wasUnbegun: Bool
     /// Whether an earlier run is taken up in it.
     let isResumed: Bool
 
     /// Makes the folder with its parents, or takes one that is empty, and locks it. With
-    /// `replacesUnbegun` what a run has left that was killed before it began is removed first.
+    /// `replacesUnbegun` a run is begun anew that was killed before it had begun: it keeps its name, and its
+    /// configuration until the new one is written.
     ///
     /// - Throws: `ControllerError(.runDirectory)` when it is in use, holds something else or can't
-    ///   be made.
+    ///   be made; what is in it stays as it is then.
     package init(
         creating path: String, replacesUnbegun: Bool = false
     ) throws(ControllerError) {
         let path = Self.withoutSlashAtEnd(path)
         wasCreated = try Self.makeFolders(path)
         descriptor = try Self.open(path)
-        runId = Self.makeRunId()
         let isOurs = Self.isRunDirectory(descriptor)
         // Looked at before the lock file is made: a folder with other things stays as it is.
         if !isOurs { try Self.refuseUsed(path, descriptor: descriptor, isOurs: false) }
         lock = try RunDirectoryLock(taking: path, descriptor: descriptor)
-        if isOurs, replacesUnbegun, Self.isUnbegun(path) {
-            for file in File.allCases where file != .lock {
+        if isOurs { AtomicFile.removeLeftovers(in: descriptor) }
+        wasUnbegun = isOurs && replacesUnbegun ? try Self.start(of: path) == .unbegun : false
+        if wasUnbegun {
+            for file in File.allCases where !Self.keptOfUnbegun.contains(file) {
                 unlinkat(descriptor.rawValue, file.rawValue, 0)
             }
+        } else if isOurs {
+            try Self.refuseUsed(path, descriptor: descriptor, isOurs: true)
         }
-        if isOurs { try Self.refuseUsed(path, descriptor: descriptor, isOurs: true) }
+        // Under the same name what its workers have staged is found at the end.
+        let earlier = wasUnbegun ? RunDirectoryLock.runId(in: descriptor) : nil
+        runId = earlier ?? Self.makeRunId()
         try lock.write("\(getpid())\n\(runId)\n", path: path)
         self.path = path
         isResumed = false
     }
+
+    /// What stays of a run that had not begun, until it has.
+    private static let keptOfUnbegun: [File] = [.lock, .configuration]
 
     /// Takes the run up that is in the folder, and locks it.
     ///
@@ -94,6 +105,7 @@ package final class RunDirectory: Sendable {
         Self.removeLeftoversOfQuarantine(in: descriptor)
         self.path = path
         wasCreated = false
+        wasUnbegun = false
         isResumed = true
     }
 
@@ -108,28 +120,55 @@ package final class RunDirectory: Sendable {
         }
     }
 
-    /// Whether the folder at `path` is that of a run that was killed before its ledger had a record: no
-    /// frame was accepted, so there is nothing to take up and nothing to lose.
-    package static func isUnbegun(_ path: String) -> Bool {
-        guard access(Self.path(of: .lock, in: path), F_OK) == 0,
-            access(Self.path(of: .summary, in: path), F_OK) != 0
-        else { return false }
+    /// How far the run of a folder came.
+    package enum Start: Sendable, Equatable {
+        /// It was killed before it was made whole: no frame has an outcome, so it is begun anew.
+        case unbegun
+        /// It has a ledger, or is no run.
+        case begun
+    }
+
+    /// How far the run in the folder at `path` came. One whose ledger has no record is unbegun where the lock
+    /// names it, nothing but the files of a run is there, and its journal does not say that it began.
+    ///
+    /// - Throws: `ControllerError(.runDirectory)` when the journal says that it began and the ledger is empty
+    ///   or gone: what became of its frames is not known.
+    package static func start(of path: String) throws(ControllerError) -> Start {
+        let number = cl_open(withoutSlashAtEnd(path), O_RDONLY | O_DIRECTORY, 0)
+        if number < 0 { return .begun }
+        let descriptor = OwnedDescriptor(owning: number)
+        guard RunDirectoryLock.runId(in: descriptor) != nil, holdsNoRecord(path),
+            let names = FolderListing.names(of: descriptor),
+            !names.contains(File.summary.rawValue), names.contains(File.configuration.rawValue),
+            names.allSatisfy({ File(rawValue: $0) != nil || AtomicFile.isTemporary($0) })
+        else { return .begun }
+        guard try journalSaysBegun(path) else { return .unbegun }
+        throw ControllerError(
+            .runDirectory,
+            "the journal in \(path) says that the run began, and its ledger is empty or gone: what "
+                + "became of its frames is not known, so it can't be taken up; look at its outputs, remove "
+                + "the folder and run it anew")
+    }
+
+    /// Whether the ledger is missing, or ends before its first record.
+    private static func holdsNoRecord(_ path: String) -> Bool {
         let ledger = Self.path(of: .ledger, in: path)
-        guard access(ledger, F_OK) == 0 else {
-            // Killed before it was made, or somebody took it away: the journal comes first, and tells.
-            let journal = Self.path(of: .journal, in: path)
-            guard access(journal, F_OK) == 0 else { return true }
-            do throws(JournalError) {
-                return try !JournalReader.events(path: journal).contains { $0.name == "run-start" }
-            } catch {
-                return false
-            }
-        }
+        guard access(ledger, F_OK) == 0 else { return true }
         do throws(ControllerError) {
             var reader = try LedgerReader(path: ledger)
             return try reader.next() == nil
         } catch {
             return false
+        }
+    }
+
+    private static func journalSaysBegun(_ path: String) throws(ControllerError) -> Bool {
+        let journal = Self.path(of: .journal, in: path)
+        guard access(journal, F_OK) == 0 else { return false }
+        do throws(JournalError) {
+            return try JournalReader.events(path: journal).contains { $0.name == "run-start" }
+        } catch {
+            throw ControllerError(.runDirectory, "the journal in \(path) can't be read: \(error)")
         }
     }
 
@@ -161,7 +200,9 @@ package final class RunDirectory: Sendable {
     /// folder can be given again. Nothing else in it is touched, and nothing of a run that was taken up.
     package func discard() {
         if isResumed { return }
-        for file in File.allCases { unlinkat(descriptor.rawValue, file.rawValue, 0) }
+        for file in File.allCases where !(wasUnbegun && Self.keptOfUnbegun.contains(file)) {
+            unlinkat(descriptor.rawValue, file.rawValue, 0)
+        }
         if wasCreated { rmdir(path) }
     }
 
@@ -217,7 +258,9 @@ package final class RunDirectory: Sendable {
     ) -> ControllerError {
         let text = cl_error_text(number).map { String(cString: $0) } ?? "error \(number)"
         return ControllerError(
-            .runDirectory, "can't \(doing) (\(path)): \(text); choose another place with --run-dir")
+            .runDirectory,
+            "can't \(doing) (\(path)): \(text); make it writable, or choose another place with "
+                + "--run-dir")
     }
 
     static func withoutSlashAtEnd(_ path: String) -> String {

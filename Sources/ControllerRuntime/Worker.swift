@@ -128,21 +128,24 @@ struct FruitlessCount: Equatable {
     /// The larger count, which has a limit.
     var worst: Int { max(lives, convictions) }
 
+    /// Lives that ended without a frame while the stage was held, since the last of another kind.
+    private(set) var livesOnHold = 0
+
     /// A life has ended in which so many frames were finished; with `isConviction` its last one took down as
-    /// many workers as a frame may.
-    mutating func add(finishedFrames: UInt64, isConviction: Bool) {
+    /// many workers as a frame may. While the stage `isHeld` nobody finishes frames: how long that may last is
+    /// the matter of `stallTimeLimit`, and both counts stay as they are.
+    mutating func add(finishedFrames: UInt64, isConviction: Bool, isHeld: Bool) {
         if finishedFrames > 0 { (lives, convictions) = (0, 0) }
+        if isHeld {
+            livesOnHold = finishedFrames > 0 ? 0 : livesOnHold + 1
+            return
+        }
+        livesOnHold = 0
         if isConviction {
             lives = 0
             convictions += 1
         } else if finishedFrames == 0 {
             lives += 1
         }
-    }
-
-    /// Keeps both counts below a limit.
-    mutating func hold(below limit: Int) {
-        lives = min(lives, limit - 1)
-        convictions = min(convictions, limit - 1)
     }
 }

@@ -16,13 +16,14 @@ struct IdenticalOutputsTests {
         let paths = RecordPaths(
             ledger: folder.file("ledger"), statistics: folder.file("stats"),
             log: folder.file("log"))
-        let run = LedgerRun(
-            runId: "r", source: "s", fingerprint: nil, frameCount: nil,
-            stages: [.init(name: "only", from: nil)])
+        if isNew {
+            let run = LedgerRun(
+                runId: "r", source: "s", fingerprint: nil, frameCount: nil,
+                stages: [.init(name: "only", from: nil)])
+            #expect(run.begin(RecordFile(path: paths.ledger)) == 0)
+        }
         return CommitFiles(
-            CommitterLaunch(
-                runId: "r", paths: paths, newRun: isNew ? run : nil,
-                acceptsIdenticalOutputs: accepts)
+            CommitterLaunch(runId: "r", paths: paths, acceptsIdenticalOutputs: accepts)
         ) { _ in false }
     }
 

@@ -12,10 +12,12 @@ struct FullRunDirectoryTests {
     /// 600 frames with their files, 400 a second: a ledger of many pages.
     private static let frames = 600
 
-    private func start(_ options: String...) throws -> StartedCommand {
+    private func start(
+        _ options: String..., frames: Int = Self.frames, rate: Int = 400
+    ) throws -> StartedCommand {
         let command = [
             "timeout", "-k", "2", "60", try #require(BuiltProducts.executable("sluice")), "run",
-            "--source", "sim:count=\(Self.frames),shape=16x16,rate=400", "--workers", "2",
+            "--source", "sim:count=\(frames),shape=16x16,rate=\(rate)", "--workers", "2",
             "--run-dir", "disk/run", "--worker",
             try #require(BuiltProducts.executable("sluice-worker")), "--processor",
             "AdOutputFileProcessor:outputDirectory=out",
@@ -73,25 +75,41 @@ struct FullRunDirectoryTests {
     }
 
     @Test(
-        "ends the run after the stall time limit, and what is missing is done when there is room",
+        "that is full already is refused, and left as it was",
         .enabled(if: SmallDisk.isPermitted, SmallDisk.hint))
-    func tooLong() async throws {
+    func refused() async throws {
         let disk = try SmallDisk(at: folder.file("disk"), megabytes: 4)
-        let run = try start("--stall-time-limit", "300ms")
+        try disk.fillUp()
+        let run = try await start().end()
+        expectRefusal(run, naming: "No space left on device", "--run-dir")
+        try disk.clear()
+        let again = try await start(frames: 5).end()
+        #expect(again.exitCode == 0, "\(again.error)")
+        withExtendedLifetime(disk) {}
+    }
+
+    @Test(
+        "ends the run after the stall time limit, and what is missing is done when there is room",
+        .enabled(if: SmallDisk.isPermitted, SmallDisk.hint),
+        // While frames come, and when the last ones wait for their names.
+        arguments: [(frames: Self.frames, rate: 400, limit: "300ms"), (20, 50, "2s")])
+    func tooLong(frames: Int, rate: Int, limit: String) async throws {
+        let disk = try SmallDisk(at: folder.file("disk"), megabytes: 4)
+        let run = try start("--stall-time-limit", limit, frames: frames, rate: rate)
         try waitForFiles()
         try disk.fillUp()
         let ended = try await run.end()
-        #expect(ended.exitCode != 0, "\(ended.output)")
+        #expect(ended.exitCode == 3, "\(ended.output)")
         #expect(ended.error.contains("No space left on device"), "\(ended.error)")
         #expect(ended.error.contains("--resume"), "\(ended.error)")
         let named = try folder.files(in: "out")
-        #expect(named.count < Self.frames)
+        #expect(named.count < frames)
         #expect(named.allSatisfy { !$0.hasPrefix(".") })
         try disk.clear()
         let resumed = try await CommandRun.sluice(
             ["run", "--run-dir", "disk/run", "--resume"], in: folder)
         #expect(resumed.exitCode == 0, "\(resumed.output) \(resumed.error)")
-        #expect(try folder.files(in: "out").count == Self.frames)
+        #expect(try folder.files(in: "out").count == frames)
         let verified = try await CommandRun.sluice(["verify", "disk/run"], in: folder)
         #expect(verified.exitCode == 0, "\(verified.output)")
         withExtendedLifetime(disk) {}

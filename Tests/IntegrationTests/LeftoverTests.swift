@@ -12,14 +12,17 @@ struct LeftoverTests {
     init() throws { folder = try TemporaryFolder() }
 
     /// Runs frames that are staged as files in two folders, and then take their worker down.
-    private func run(frames: Int, workers: Int, maximumAttempts: Int) async throws -> RunSummary {
+    private func run(frames: Int, workers: Int, attempts: Int, lives: Int = 10) async throws
+        -> RunSummary
+    {
         let saving = { (name: String) in
             Scenario.processor("AdOutputFileProcessor", ["outputDirectory": folder.file(name)])
         }
         var stage = try Scenario.stage(
             workers: workers, worker: "FaultyWorker", saving("out"), saving("more"),
             Scenario.processor("Faulty", ["misdeed": "kill"]))
-        stage.maximumAttempts = maximumAttempts
+        stage.maximumAttempts = attempts
+        stage.maximumFruitlessLives = lives
         let configuration = RunConfiguration(stages: [stage], runDirectory: folder.file("run"))
         return try await Controller(configuration, source: CountingSource(count: frames)).run()
     }
@@ -38,7 +41,7 @@ struct LeftoverTests {
 
     @Test("are removed when no later life writes into their folder")
     func quarantined() async throws {
-        let summary = try await run(frames: 1, workers: 1, maximumAttempts: 3)
+        let summary = try await run(frames: 1, workers: 1, attempts: 3)
         expectBalance(summary, accepted: 1)
         #expect(summary.quarantined == 1)
         try expectClean()
@@ -46,7 +49,7 @@ struct LeftoverTests {
 
     @Test("are removed when the run ends because its stage can't go on")
     func stageFailed() async throws {
-        let summary = try await run(frames: 3, workers: 2, maximumAttempts: 100)
+        let summary = try await run(frames: 3, workers: 2, attempts: 100, lives: 2)
         expectBalance(summary, accepted: 3)
         #expect(summary.end == .stageFailed)
         try expectClean()

@@ -70,29 +70,67 @@ struct ResumeCommandTests {
         let tree = try await Interruption.undisturbed { _ in Interruption.oneStage }
         let whole = try await interruption.sluice(interruption.command(Interruption.oneStage))
         #expect(whole.exitCode == 0, "\(whole.error)")
-        for name in ["out", "run/summary.json", "run/ledger", "run/journal.jsonl"] {
+        for name in ["out", "run/summary.json", "run/ledger"] {
             try FileManager.default.removeItem(atPath: folder.file(name))
         }
-        if let ledger {
-            try ledger.write(toFile: folder.file("run/ledger"), atomically: false, encoding: .utf8)
-        }
-        if ledger == nil {
-            try "{}\n".write(
-                toFile: folder.file("run/journal.jsonl"), atomically: false, encoding: .utf8)
-            expectRefusal(
-                try await interruption.sluice(["run", "run", "--resume"]), naming: "ledger")
-            // Killed when its journal was there, and its ledger was not yet.
-            let defined = #"{"timestamp":1.5,"seq":1,"name":"run-define","context":{}}"#
-            let started = #"{"timestamp":1.5,"seq":2,"name":"run-start","context":{}}"#
-            _ = try folder.write("\(defined)\n\(started)\n", to: "run/journal.jsonl")
-            expectRefusal(
-                try await interruption.sluice(["run", "run", "--resume"]), naming: "ledger")
-            _ = try folder.write("\(defined)\n", to: "run/journal.jsonl")
-        }
+        if let ledger { _ = try folder.write(ledger, to: "run/ledger") }
+        let runId = try folder.text(of: "run/lock").split(separator: "\n")[1]
+        // Frames were handed out: what became of them nobody knows, and nothing is touched.
+        try await refuses(naming: "says that the run began")
+        _ = try folder.write("{}\n", to: "run/journal.jsonl")
+        try await refuses(naming: "journal")
+        // Killed when its journal was there, and the first record of its ledger was not yet.
+        let defined = #"{"timestamp":1.5,"seq":1,"name":"run-define","context":{}}"#
+        _ = try folder.write("\(defined)\n", to: "run/journal.jsonl")
+        // What no run has made stays, and so does all else.
+        _ = try folder.write("mine", to: "run/notes.txt")
+        try await refuses(naming: "ledger")
+        try FileManager.default.removeItem(atPath: folder.file("run/notes.txt"))
+        // A worker of that life may have staged a file.
+        _ = try folder.write("half", to: "out/.000001.tiff.\(runId).main.1.0.part")
+        // As if it had been killed while it wrote its configuration again.
+        _ = try folder.write("{", to: "run/.configuration.yaml.4711.part")
         let resumed = try await interruption.sluice(["run", "run", "--resume"])
         #expect(resumed.exitCode == 0, "\(resumed.error)")
         #expect(resumed.output.hasPrefix("the run in run was killed before it had begun"))
+        #expect(try folder.text(of: "run/lock").contains("\n\(runId)\n"))
         try await interruption.expectWhole(tree, accepted: 60)
+    }
+
+    /// A resume is refused, and every file of the run directory is as it was.
+    private func refuses(naming word: String) async throws {
+        let before = try folder.files(in: "run").sorted()
+        let journal = try folder.bytes(of: "run/journal.jsonl")
+        expectRefusal(try await interruption.sluice(["run", "run", "--resume"]), naming: word)
+        #expect(try folder.files(in: "run").sorted() == before)
+        #expect(try folder.bytes(of: "run/journal.jsonl") == journal)
+    }
+
+    @Test("before it had begun is refused without harm when it can't begin")
+    func unbegunAndRefused() async throws {
+        let whole = try await interruption.sluice(interruption.command(Interruption.oneStage))
+        #expect(whole.exitCode == 0, "\(whole.error)")
+        for name in ["out", "run/summary.json", "run/ledger", "run/journal.jsonl"] {
+            try FileManager.default.removeItem(atPath: folder.file(name))
+        }
+        let configuration = try folder.bytes(of: "run/configuration.yaml")
+        _ = try folder.write("no folder", to: "out")
+        let refused = try await interruption.sluice(["run", "run", "--resume"])
+        #expect(refused.exitCode == 2, "\(refused.error)")
+        #expect(try folder.bytes(of: "run/configuration.yaml") == configuration)
+        try FileManager.default.removeItem(atPath: folder.file("out"))
+        let resumed = try await interruption.sluice(["run", "run", "--resume"])
+        #expect(resumed.exitCode == 0, "\(resumed.error)")
+    }
+
+    @Test("while its first configuration was written is begun by the same command")
+    func killedBeforeItsConfiguration() async throws {
+        _ = try folder.write("4711\nabcdefgh\n", to: "run/lock")
+        _ = try folder.write("{", to: "run/.configuration.yaml.4711.part")
+        expectRefusal(
+            try await interruption.sluice(["run", "run", "--resume"]), naming: "without --resume")
+        let run = try await interruption.sluice(interruption.command(Interruption.oneStage))
+        #expect(run.exitCode == 0, "\(run.error)")
     }
 
     @Test("after it was stopped does the rest", arguments: [[], ["--now"]])
