@@ -67,7 +67,7 @@ struct EngineLaunch: Sendable {
     private func beginLedger(_ path: String) throws(ControllerError) {
         let file = RecordFile(path: path)
         var code = LedgerRun(runId: runId, configuration, source.information).begin(file)
-        if code == 0, configuration.durability != .none { code = file.sync() }
+        if code == 0, configuration.durability == .file { code = file.sync() }
         guard code != 0 else { return }
         throw ControllerError(
             .runDirectory,

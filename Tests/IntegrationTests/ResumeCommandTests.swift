@@ -139,7 +139,7 @@ struct ResumeCommandTests {
         let watch = try FolderWatch(making: folder.file("out"))
         let program: String = try #require(BuiltProducts.executable("sluice"))
         let started = try CommandRun.start(
-            [program] + interruption.command(Interruption.oneStage, "--rate", "100"), in: folder)
+            [program] + interruption.command(Interruption.oneStage, "--rate", "20"), in: folder)
         try watch.wait(for: 10, suffix: ".tiff")
         watch.close()
         let stop = try await interruption.sluice(["stop", "run"] + options)
