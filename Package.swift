@@ -17,6 +17,7 @@ let lifetimes: [SwiftSetting] = strict + [.enableExperimentalFeature("Lifetimes"
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
+let pages: Target.Dependency = .product(name: "FlyingFox", package: "FlyingFox")
 let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 func library(
@@ -42,7 +43,11 @@ let package = Package(
         .executable(name: "sluice-worker", targets: ["SluiceWorker"]),
         .library(
             name: "Sluice",
-            targets: ["ControllerRuntime", "Endpoints", "NDArrays", "Statistics", "Journal"]),
+            targets: [
+                "ControllerRuntime", "Endpoints", "RunTelemetry", "Telemetry", "Exporters",
+                "NDArrays",
+                "Statistics", "Journal",
+            ]),
         .library(
             name: "SluiceProcessing",
             targets: [
@@ -54,6 +59,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     ],
     targets: [
         // Layer 0
@@ -72,6 +78,15 @@ let package = Package(
         library("Processors", ["DataProcessing", "NDArrays", "Statistics", "TIFF"]),
         library("WorkerProtocol", ["Wire", "NDArrays", "Statistics"]),
         library("Pipes", ["CLinux"]),
+        library("Telemetry", ["Statistics", "Journal", "CLinux", logging]),
+        .systemLibrary(
+            name: "CCURL", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(
+            name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        library(
+            "Exporters", ["Telemetry", "Journal", "CCURL", "CPostgreSQL", "CSQLite", "CLinux"]),
         // Layer 3
         library(
             "WorkerRuntime",
@@ -87,12 +102,19 @@ let package = Package(
                 logging,
             ]),
         library("Endpoints", ["FrameReaders", "TIFF", "ControllerRuntime", "NDArrays"]),
+        library(
+            "RunTelemetry",
+            [
+                "ControllerRuntime", "Telemetry", "Exporters", "Statistics", "Journal", "Pipes",
+                pages, logging,
+            ]),
         // Layer 4
         library(
             "Commands",
             [
                 "ControllerRuntime", "Endpoints", "FrameReaders", "WorkerProtocol", "NDArrays",
-                "Statistics", "Journal", "TIFF", "Pipes", arguments, yaml, logging,
+                "Statistics", "Journal", "RunTelemetry", "Telemetry", "TIFF", "Pipes", arguments,
+                yaml, logging,
             ]),
         .executableTarget(name: "sluice", dependencies: ["Commands"], swiftSettings: strict),
         // Worker executables
@@ -102,7 +124,10 @@ let package = Package(
         // One trial of scripts/bench
         .executableTarget(
             name: "SluiceBenchmark",
-            dependencies: ["ControllerRuntime", "DataProcessing", "Processors", "NDArrays"],
+            dependencies: [
+                "ControllerRuntime", "DataProcessing", "Processors", "NDArrays", "Telemetry",
+                "RunTelemetry", "Journal", logging,
+            ],
             path: "Tests/Benchmarks/SluiceBenchmark", swiftSettings: strict),
         // For processor authors
         library("ProcessorTesting", ["DataProcessing", "NDArrays", "Statistics"]),
@@ -127,8 +152,8 @@ let package = Package(
         tests(
             "DocumentationTests",
             [
-                "ControllerRuntime", "DataProcessing", "Endpoints", "ExampleWorker", "NDArrays",
-                "ProcessorTesting", "SluiceWorker", "Statistics", "TestSupport",
+                "ControllerRuntime", "DataProcessing", "Endpoints", "ExampleWorker", "Journal",
+                "NDArrays", "ProcessorTesting", "SluiceWorker", "Statistics", "TestSupport",
             ]),
         tests(
             "IntegrationTests",
@@ -160,6 +185,14 @@ let package = Package(
                 "WorkerProtocol", "TestSupport",
             ]),
         tests("JournalTests", ["Journal", "TestSupport"]),
+        tests("TelemetryTests", ["Telemetry", "Journal", "Statistics", "TestSupport", logging]),
+        tests(
+            "RunTelemetryTests",
+            [
+                "RunTelemetry", "ControllerRuntime", "Telemetry", "Exporters", "Statistics",
+                "Journal", "TestSupport",
+            ]),
+        tests("ExportersTests", ["Exporters", "Telemetry", "Journal", "TestSupport"]),
         tests("WireTests", ["Wire", "CLinux", "TestSupport"]),
         tests("PipesTests", ["Pipes", "CLinux", "TestSupport"]),
         tests("TIFFTests", ["TIFF", "NDArrays", "CLinux", "TestSupport"]),
@@ -176,8 +209,8 @@ let package = Package(
         tests(
             "CommandsTests",
             [
-                "Commands", "ControllerRuntime", "Endpoints", "NDArrays", "Pipes", "Statistics",
-                "WorkerProtocol", "TestSupport", arguments,
+                "Commands", "ControllerRuntime", "Endpoints", "Journal", "NDArrays", "Pipes",
+                "Statistics", "WorkerProtocol", "TestSupport", arguments,
             ]),
         tests(
             "EndpointsTests",
@@ -185,12 +218,10 @@ let package = Package(
     ]
 )
 
-/// `scripts/simulate` builds the simulation with what it needs, and nothing else.
-if Context.environment["SLUICE_SIMULATION_STEPS"] != nil {
-    let needed: Set = [
-        "CLinux", "NDArrays", "Statistics", "Journal", "Wire", "WorkerProtocol", "Pipes",
-        "ControllerRuntime", "TestSupport", "SimulationTests",
-    ]
-    package.targets.removeAll { !needed.contains($0.name) }
+/// Targets to build, by name with blanks between, where not all are wanted: `scripts/simulate` builds the
+/// simulation with what it needs, and nothing else.
+if let wanted = Context.environment["SLUICE_TARGETS"] {
+    let names = Set(wanted.split(separator: " ").map(String.init))
+    package.targets.removeAll { !names.contains($0.name) }
     package.products = []
 }

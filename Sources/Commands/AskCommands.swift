@@ -15,6 +15,11 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable {
     case table, json
 }
 
+/// How `sluice stats` prints statistics.
+enum StatisticsFormat: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case table, json, prometheus, graphite, influx, csv
+}
+
 /// `sluice status`.
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -51,8 +56,8 @@ struct StatsCommand: ParsableCommand {
 
     @OptionGroup var argument: RunArgument
 
-    @Option(help: "table or json (one line a record).")
-    var format = OutputFormat.table
+    @Option(help: "table, json (one line a record), prometheus, graphite, influx or csv.")
+    var format = StatisticsFormat.table
 
     @Flag(help: "Go on every second until the run ends.")
     var watch = false
@@ -76,6 +81,10 @@ struct StatsCommand: ParsableCommand {
     ) throws -> Bool {
         switch format {
         case .json: return Output.line(try JSONText.line(of: answer.record))
+        case .prometheus, .graphite, .influx, .csv:
+            let text = MetricsText.text(
+                of: answer.record, runId: try RunQuestion.runId(of: argument.run), format: format)
+            return Output.line(text.last == "\n" ? String(text.dropLast()) : text)
         case .table:
             let clear = isRepeated ? "\u{1B}[H\u{1B}[2J" : ""
             let note = answer.isLive ? [] : ["the run has ended; its last statistics:", ""]

@@ -1,5 +1,6 @@
 internal import ControllerRuntime
 internal import Endpoints
+internal import Journal
 internal import NDArrays
 
 /// The configuration file of a run. Every key is in `Docs/Reference/Configuration.md`.
@@ -8,7 +9,8 @@ enum PipelineFile {
     static let keys = [
         "source", "stages", "rate", "plane", "pool", "memory", "statistics", "logLevel",
         "runDirectory",
-        "stallTimeLimit", "durability", "startedIn",
+        "stallTimeLimit", "durability", "journal", "telemetry",
+        "startedIn",
     ]
     /// Keys of a stage.
     static let stageKeys = [
@@ -20,6 +22,8 @@ enum PipelineFile {
     static let poolKeys = ["inputSlots", "inputSlotBytes"]
     /// Keys of `memory`.
     static let memoryKeys = ["maximumBytes"]
+    /// Keys of `journal`.
+    static let journalKeys = ["maximumBytes", "keep", "durability"]
     /// Keys of `statistics`.
     static let statisticsKeys = ["period"]
     /// Levels of log lines, lowest first.
@@ -66,9 +70,11 @@ enum PipelineFile {
             plan.configuration.durability = try value.parsed(
                 Durability.expected, Durability.init(rawValue:))
         }
+        if let value = values["journal"] { plan.configuration.journal = try journal(value) }
         if let value = values["runDirectory"] {
             plan.configuration.runDirectory = try value.text()
         }
+        if let value = values["telemetry"] { plan.telemetry = try telemetry(value) }
         plan.startedIn = try values["startedIn"]?.text()
         return plan
     }
@@ -268,11 +274,32 @@ enum PipelineFile {
         }
     }
 
-    private static func byteCount(_ value: YAMLValue) throws(CommandError) -> Int {
+    private static func journal(_ value: YAMLValue) throws(CommandError) -> JournalPolicy {
+        let values = try value.values(keys: journalKeys)
+        var policy = JournalPolicy()
+        if let value = values["durability"] {
+            policy.durability = try value.parsed(
+                JournalPolicy.expectedDurability, JournalDurability.init(text:))
+        }
+        if let value = values["maximumBytes"] {
+            policy.rotation = try value.parsed(
+                JournalPolicy.expectedByteCount, JournalPolicy.byteCount
+            ).map { JournalRotation(maximumByteCount: $0) }
+        }
+        if let value = values["keep"] {
+            guard policy.rotation != nil else {
+                throw value.error("has no sense with maximumBytes: none: give a size")
+            }
+            policy.rotation?.keptFileCount = try value.integer(in: 0...100_000)
+        }
+        return policy
+    }
+
+    static func byteCount(_ value: YAMLValue) throws(CommandError) -> Int {
         try value.parsed("a size, as 4GiB, 100MB or a number of bytes", QuantityText.byteCount)
     }
 
-    private static func duration(
+    static func duration(
         _ value: YAMLValue, minimum: Duration
     ) throws(CommandError) -> Duration {
         try value.parsed(

@@ -39,6 +39,8 @@ enum PipelineText {
         if configuration.durability != standard.durability {
             lines.append("durability: \(configuration.durability.rawValue)")
         }
+        if let text = configuration.journal.text { lines.append("journal: \(text)") }
+        if let telemetry = plan.telemetry { lines.append("telemetry: \(telemetry.text)") }
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import ControllerRuntime
+internal import RunTelemetry
 
 /// A run in this process, from the source to the exit code, with what is said about it.
 struct RunExecution {
@@ -23,7 +24,23 @@ struct RunExecution {
         // Earlier stages may have written their files before the frame failed.
         if specification.isOfRun { configuration.acceptsIdenticalOutputs = true }
         try begin?(source.information)
-        let controller = try Controller(configuration, source: source)
+        configuration.configurationHoldsSecret = plan.holdsSecret
+        let telemetry = try plan.telemetry.map { plan in
+            configuration.statisticsPeriod = min(
+                configuration.statisticsPeriod, plan.configuration.period)
+            do {
+                return try RunTelemetry(plan.configuration)
+            } catch {
+                throw CommandError("telemetry: \(error)")
+            }
+        }
+        let controller = try Controller(configuration, source: source, observer: telemetry)
+        do {
+            try await telemetry?.start(controller)
+        } catch {
+            _ = await telemetry?.finish()
+            throw CommandError("telemetry: \(error)")
+        }
         let signals = try stopOnSignals(controller)
         let live = Output.isTerminal && !isQuiet ? LiveLine(of: controller) : nil
         let summary: RunSummary
@@ -31,9 +48,11 @@ struct RunExecution {
             summary = try await controller.run()
         } catch {
             await live?.end()
+            _ = await telemetry?.finish()
             throw CommandError(error)
         }
         await live?.end()
+        for problem in await telemetry?.finish() ?? [] { Output.error(problem) }
         withExtendedLifetime(signals) {}
         return summary
     }

@@ -1,6 +1,7 @@
 internal import ControllerRuntime
 internal import Foundation
 internal import NDArrays
+internal import RunTelemetry
 
 /// What a run shall do: its configuration and its source, as given by a file, options, or both.
 struct RunPlan: Sendable, Hashable {
@@ -8,9 +9,14 @@ struct RunPlan: Sendable, Hashable {
     var source: SourceSpecification?
     /// Everything else.
     var configuration: RunConfiguration
+    /// Where statistics and events go; nil: into the run directory alone.
+    var telemetry: TelemetryPlan?
     /// The folder that relative paths of the plan were taken from, as a run directory keeps it; nil
     /// where nobody has said it. A new run takes them from the present folder whatever this is.
     var startedIn: String?
+
+    /// Whether a password, a token or a key stands in it.
+    var holdsSecret: Bool { telemetry?.configuration.holdsSecret ?? false }
 
     /// The longest configuration file in bytes: thousands of stages; more is not a configuration.
     static let maximumFileByteCount = 1 << 20

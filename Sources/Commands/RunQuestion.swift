@@ -93,6 +93,15 @@ enum RunQuestion {
         }
     }
 
+    /// The name of a run: that of its ledger, which is there from the beginning.
+    static func runId(of run: String) throws(CommandError) -> String {
+        do {
+            return try RunDirectory.runId(ofLedgerIn: run)
+        } catch {
+            throw CommandError(error)
+        }
+    }
+
     // MARK: - Parts
 
     /// The answer, nil when the run has ended.

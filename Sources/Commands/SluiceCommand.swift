@@ -28,9 +28,12 @@ struct SluiceCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Asking and changing a run",
                 subcommands: [
-                    StatusCommand.self, StatsCommand.self, ConfigureCommand.self,
+                    StatusCommand.self, StatsCommand.self, EventsCommand.self,
+                    WaitEventCommand.self, ConfigureCommand.self,
                     ResetStatsCommand.self, StopCommand.self,
                 ]),
+            CommandGroup(
+                name: "Telemetry", subcommands: [ExportCommand.self, SpoolCommand.self]),
             CommandGroup(
                 name: "Processors and frames",
                 subcommands: [

@@ -37,7 +37,26 @@ enum StatusText {
             ])
         }
         lines += stages.lines() + held(status) + [""] + workers.lines()
+        if !status.exporters.isEmpty { lines += [""] + exporters(status) }
         return lines
+    }
+
+    /// The destinations of statistics and events, with what those that do not answer said last.
+    private static func exporters(_ status: RunStatus) -> [String] {
+        var table = TextTable([
+            ("exporter", .left), ("state", .left), ("delivered", .right), ("waiting", .right),
+            ("dropped", .right), ("refused", .right),
+        ])
+        for exporter in status.exporters {
+            let dropped = exporter.dropped.values.reduce(0, +)
+            table.add([
+                exporter.name, exporter.state, "\(exporter.delivered)", "\(exporter.queued)",
+                dropped == 0 ? "" : "\(dropped)",
+                exporter.refused == 0 ? "" : "\(exporter.refused)",
+            ])
+        }
+        let errors = status.exporters.filter { !$0.lastError.isEmpty }
+        return table.lines() + errors.map { "\($0.name): \($0.lastError)" }
     }
 
     /// A line for each stage that is held.

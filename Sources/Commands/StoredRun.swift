@@ -61,7 +61,8 @@ struct StoredRun {
         let number = try Self.newestNumber(in: directory) + 1
         let path = Self.path(ofConfiguration: number, in: directory)
         do {
-            try AtomicFile.write(Array(PipelineText.text(of: plan).utf8), to: path)
+            try AtomicFile.write(
+                Array(PipelineText.text(of: plan).utf8), to: path, isPrivate: plan.holdsSecret)
         } catch {
             throw CommandError(error)
         }

@@ -10,6 +10,7 @@ internal import WorkerProtocol
 struct CommitFiles: ~Copyable {
     private let ledger: RecordFile
     private let statistics: RecordFile
+    private let observer: (any RunObserver)?
     private let log: RecordFile
     private let launch: CommitterLaunch
     /// Waits for room in the ledger; false when that has lasted too long.
@@ -35,6 +36,7 @@ struct CommitFiles: ~Copyable {
         self.waitForRoom = waitForRoom
         ledger = RecordFile(path: launch.paths?.ledger)
         statistics = RecordFile(path: launch.paths?.statistics, isText: true)
+        observer = launch.observer
         log = RecordFile(path: launch.paths?.log)
         if launch.acceptsIdenticalOutputs, launch.paths == nil { ownedNames = OwnedNames() }
         for directory in launch.directories { directories.add(directoryOf: directory) }
@@ -285,6 +287,7 @@ struct CommitFiles: ~Copyable {
     // MARK: Records
 
     private func append(_ record: RunStatisticsRecord) {
+        observer?.statistics(record)
         guard statistics.path != nil else { return }
         do {
             statistics.appendOrNote(try record.jsonLine() + [UInt8(ascii: "\n")])

@@ -75,6 +75,8 @@ struct CommitterLaunch: Sendable {
     var acceptsIdenticalOutputs = false
     /// How long the ledger may be without room before the run ends; nil: for ever.
     var stallTimeLimit: Duration?
+    /// Who is told of statistics.
+    var observer: (any RunObserver)?
     /// Who is told of frames.
     var frameHandler: (@Sendable (FrameReport) -> Void)?
 }

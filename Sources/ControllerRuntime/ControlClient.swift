@@ -57,14 +57,32 @@ package struct ControlClient: ~Copyable {
     /// Connects to the run of the run directory at `path`.
     package init(runDirectory path: String) throws(ControlClientError) {
         ProcessSignals.ignoreBrokenPipe()
+        let folder = try Self.folder(of: path)
+        socket = try Self.connect(in: folder, path)
+        self.folder = folder
         self.path = RunDirectory.withoutSlashAtEnd(path)
+    }
+
+    /// A connection for a use of its own.
+    static func connect(to path: String) throws(ControlClientError) -> OwnedDescriptor {
+        try connect(in: try folder(of: path), path)
+    }
+
+    /// The folder of a run that goes on.
+    private static func folder(of path: String) throws(ControlClientError) -> OwnedDescriptor {
         let number = cl_open(path, O_RDONLY | O_DIRECTORY, 0)
         if number < 0 { throw .missing(path: path) }
         let folder = OwnedDescriptor(owning: number)
         guard let isHeld = RunDirectoryLock.isHeld(in: folder) else { throw .foreign(path: path) }
         guard isHeld else { throw .ended(path: path) }
+        return folder
+    }
+
+    private static func connect(
+        in folder: borrowing OwnedDescriptor, _ path: String
+    ) throws(ControlClientError) -> OwnedDescriptor {
         do {
-            socket = try ControlSocket.connect(in: folder)
+            return try ControlSocket.connect(in: folder)
         } catch {
             switch error.errorNumber {
             case ENOENT, ECONNREFUSED:
@@ -73,7 +91,6 @@ package struct ControlClient: ~Copyable {
             default: throw .connection(path: path, reason: "\(error)")
             }
         }
-        self.folder = folder
     }
 
     /// Sends a command and waits for its answer. A refusal by the run is an answer, not an error.

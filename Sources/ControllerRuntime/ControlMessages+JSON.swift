@@ -1,8 +1,11 @@
 internal import FoundationEssentials
+internal import Journal
 internal import NDArrays
 
 extension ControlRequest: Codable {
-    private enum Keys: String, CodingKey { case id, command, processor, stage, changes, now }
+    private enum Keys: String, CodingKey {
+        case id, command, processor, stage, changes, now, full, seq, since, names, except
+    }
 
     /// Reads `{"id": 1, "command": "configure", "processor": …, "stage": …, "changes": {…}}`; an id
     /// that is absent is 0.
@@ -26,7 +29,40 @@ extension ControlRequest: Codable {
                     processor: try container.decode(String.self, forKey: .processor),
                     stage: try container.decodeIfPresent(String.self, forKey: .stage),
                     changes: try container.decode(JSONStructure.self, forKey: .changes).structure)
+            case .events:
+                .events(
+                    JournalRequest(
+                        full: try container.decodeIfPresent(Bool.self, forKey: .full) ?? true,
+                        seq: try Self.seq(container),
+                        since: try container.decodeIfPresent(Double.self, forKey: .since) ?? 0,
+                        names: try Self.patterns(container, .names),
+                        except: try Self.patterns(container, .except)))
             }
+    }
+
+    private static func seq(_ container: KeyedDecodingContainer<Keys>) throws -> UInt64? {
+        do {
+            return try container.decodeIfPresent(UInt64.self, forKey: .seq)
+        } catch {
+            throw ControlFailure(
+                code: "request", message: "\"seq\" must be a whole number of 0 or more")
+        }
+    }
+
+    private static func patterns(
+        _ container: KeyedDecodingContainer<Keys>, _ key: Keys
+    ) throws -> [EventNamePattern] {
+        let texts = try container.decodeIfPresent([String].self, forKey: key) ?? []
+        do {
+            let list = JournalValue.array(texts.map { .string($0) })
+            return try JournalRequest(payload: .object([JournalField("names", list)])).names
+        } catch {
+            throw ControlFailure(
+                code: "request",
+                message: "\"\(key.rawValue)\" must be a list of at most "
+                    + "\(JournalRequest.maximumPatternCount) names of events, with * and ? for others"
+            )
+        }
     }
 
     /// Writes what `init(from:)` reads.
@@ -41,6 +77,16 @@ extension ControlRequest: Codable {
             try container.encode(processor, forKey: .processor)
             try container.encodeIfPresent(stage, forKey: .stage)
             try container.encode(JSONStructure(structure: changes), forKey: .changes)
+        case .events(let request):
+            try container.encode(request.full, forKey: .full)
+            try container.encodeIfPresent(request.seq, forKey: .seq)
+            if request.since > 0 { try container.encode(request.since, forKey: .since) }
+            if !request.names.isEmpty {
+                try container.encode(request.names.map(\.text), forKey: .names)
+            }
+            if !request.except.isEmpty {
+                try container.encode(request.except.map(\.text), forKey: .except)
+            }
         }
     }
 }
@@ -121,6 +167,8 @@ enum ControlLine {
             case .keyNotFound(let key, _): "it has no \"\(key.stringValue)\""
             case .typeMismatch(_, let context), .valueNotFound(_, let context):
                 "\"\(context.codingPath.last?.stringValue ?? "it")\" has another kind of value"
+            case .dataCorrupted(let context) where !context.codingPath.isEmpty:
+                "\"\(context.codingPath.last?.stringValue ?? "it")\" can't have that value"
             case .dataCorrupted, .none, .some: "it is no JSON object of the known form"
             }
         return ControlFailure(code: "request", message: "the line is no request: \(reason)")

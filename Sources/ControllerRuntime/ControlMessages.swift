@@ -1,3 +1,4 @@
+package import Journal
 package import NDArrays
 
 /// What a run can be asked for from outside.
@@ -12,6 +13,9 @@ package enum ControlCommand: Sendable, Hashable {
     case resetStatistics
     /// The end of the run: drained, or at once.
     case stop(now: Bool)
+    /// Events of the journal, as a stream: the server answers with any number of lines of events before the
+    /// answer itself.
+    case events(JournalRequest)
 
     /// The word on the wire.
     package var name: Name {
@@ -21,6 +25,7 @@ package enum ControlCommand: Sendable, Hashable {
         case .configure: .configure
         case .resetStatistics: .resetStatistics
         case .stop: .stop
+        case .events: .events
         }
     }
 
@@ -31,6 +36,7 @@ package enum ControlCommand: Sendable, Hashable {
         case configure
         case resetStatistics = "resetStats"
         case stop
+        case events
     }
 }
 
@@ -64,10 +70,15 @@ package enum ControlAnswer: Sendable, Hashable {
 
 /// Why a command was not carried out.
 package struct ControlFailure: Error, Sendable, Hashable, Codable, CustomStringConvertible {
-    /// A `ControllerError.Code`, or `request` for a line that is no request, or `limit`.
+    /// A `ControllerError.Code`, or `request` for a line that is no request, or `limit`, or `overrun` for a
+    /// stream of events whose client was too slow.
     package var code: String
     /// One sentence.
     package var message: String
+    /// With `overrun`: the serial number of the last event that was sent, 0 for none; else nil.
+    package var lastSeq: UInt64?
+    /// With `overrun`: how many events were recorded since; else nil.
+    package var missed: UInt64?
 
     /// A failure with its sentence.
     package init(code: String, message: String) {
@@ -116,4 +127,14 @@ package enum ControlLimits {
     package static let maximumClientCount = 32
     /// How long the end of a run waits for answers that are under way.
     package static let closingTime: Duration = .seconds(1)
+    /// Bytes of events in a line from which no further one is added; one more may be as long as an event may be,
+    /// and what encloses them is short.
+    package static let eventsByteCount = 64 << 10
+    /// Longest line of a stream of events.
+    package static let maximumEventsByteCount =
+        eventsByteCount + JournalEvent.maximumLineByteCount + 1024
+    /// Events that a client may be behind once it has had all there were: with more it is told so and its
+    /// stream ends. It could go on for ever, because they are in the file; but nobody looks any more at what comes
+    /// so late, and it takes one of the places for clients.
+    package static let maximumEventsBehind: UInt64 = 65_536
 }

@@ -37,6 +37,9 @@ package final class ControlServer: Sendable {
 
     deinit { mailbox.askToClose() }
 
+    /// Says that the journal has an event more; costs no more than a look at a number where nobody follows it.
+    package func announce(event seq: UInt64) { mailbox.announce(event: seq) }
+
     /// Ends the service: no new requests are taken, answers that are under way get up to
     /// `ControlLimits.closingTime`; the socket is removed.
     package func close() async { await mailbox.close() }
@@ -71,6 +74,10 @@ final class ControlMailbox: Sendable {
     }
 
     private let state = Mutex(State())
+    /// The last event of the journal, as far as was announced.
+    let lastSeq = Atomic<UInt64>(0)
+    /// Streams of events that wait for it.
+    let streamCount = Atomic(0)
     /// Up when something was left.
     let flag: EventFlag
 
@@ -80,6 +87,13 @@ final class ControlMailbox: Sendable {
     func post(_ letter: Letter) {
         state.withLock { $0.letters.append(letter) }
         flag.signal()
+    }
+
+    /// An event was recorded. Whoever follows the journal counts itself before it reads, so that either it reads
+    /// this event or is seen here.
+    func announce(event seq: UInt64) {
+        lastSeq.store(seq, ordering: .sequentiallyConsistent)
+        if streamCount.load(ordering: .sequentiallyConsistent) > 0 { flag.signal() }
     }
 
     /// Everything that was left since the last call, and whether the service shall end.

@@ -12,6 +12,8 @@ final class ControlConnection {
     let descriptor: OwnedDescriptor
     /// Whether a request is being carried out.
     var isBusy = false
+    /// The events that are being sent; nil: none are.
+    var events: ControlEventStream?
     private var input: [UInt8] = []
     private var output: [UInt8] = []
     private var writtenCount = 0
@@ -58,6 +60,12 @@ final class ControlConnection {
     /// Sends the answer to the request that was being carried out.
     func answer(_ line: [UInt8]) {
         isBusy = false
+        output += line
+        flush()
+    }
+
+    /// Sends a line that is not the answer yet.
+    func send(_ line: [UInt8]) {
         output += line
         flush()
     }

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import Pipes
+internal import Synchronization
 
 /// The thread of a control server: it alone knows listener and connections.
 struct ControlServerLoop: ~Copyable {
@@ -8,6 +9,7 @@ struct ControlServerLoop: ~Copyable {
     private static let mailboxToken: UInt64 = 1
 
     private let listener: OwnedDescriptor
+    private let journalPath: String
     private let handler: any ControlHandler
     private let mailbox: ControlMailbox
     private var poller: Poller
@@ -15,10 +17,11 @@ struct ControlServerLoop: ~Copyable {
     private var nextToken: UInt64 = 2
 
     private init(
-        listener: consuming OwnedDescriptor, handler: any ControlHandler, mailbox: ControlMailbox,
-        poller: consuming Poller
+        listener: consuming OwnedDescriptor, journalPath: String, handler: any ControlHandler,
+        mailbox: ControlMailbox, poller: consuming Poller
     ) {
         self.listener = listener
+        self.journalPath = journalPath
         self.handler = handler
         self.mailbox = mailbox
         self.poller = poller
@@ -35,7 +38,8 @@ struct ControlServerLoop: ~Copyable {
                 listener.rawValue, token: Self.listenerToken, interest: .readable)
             try poller.add(mailbox.flag.rawValue, token: Self.mailboxToken, interest: .readable)
             var loop = ControlServerLoop(
-                listener: listener, handler: handler, mailbox: mailbox, poller: poller)
+                listener: listener, journalPath: directory.path(of: .journal), handler: handler,
+                mailbox: mailbox, poller: poller)
             try loop.run()
         } catch {
             // Without a poller nobody can ask; the run itself goes on, and clients see that
@@ -47,9 +51,11 @@ struct ControlServerLoop: ~Copyable {
 
     private mutating func run() throws(PipeError) {
         var deadline: ContinuousClock.Instant?
+        var hasMore = false
         while true {
             let count = try poller.wait(
-                timeoutMilliseconds: Poller.timeoutMilliseconds(until: deadline))
+                timeoutMilliseconds: hasMore
+                    ? 0 : Poller.timeoutMilliseconds(until: deadline))
             for index in 0..<count {
                 let event = poller[index]
                 switch event.token {
@@ -63,6 +69,7 @@ struct ControlServerLoop: ~Copyable {
             if isClosing, deadline == nil {
                 deadline = .now.advanced(by: ControlLimits.closingTime)
             }
+            hasMore = sendEvents(isClosing: deadline != nil)
             if let deadline, isQuiet || ContinuousClock.now >= deadline { return }
         }
     }
@@ -139,6 +146,11 @@ struct ControlServerLoop: ~Copyable {
                 Self.line(ControlResponse(id: ControlLine.id(of: line), answer: failure)))
         }
         connection.isBusy = true
+        if case .events(let events) = request.command {
+            connection.events = ControlEventStream(journalPath, events, id: request.id)
+            _ = mailbox.streamCount.add(1, ordering: .sequentiallyConsistent)
+            return
+        }
         let (handler, mailbox) = (handler, mailbox)
         Task {
             let answer: ControlAnswer
@@ -154,8 +166,40 @@ struct ControlServerLoop: ~Copyable {
 
     private mutating func drop(_ token: UInt64) {
         guard let connection = connections.removeValue(forKey: token) else { return }
+        if connection.events != nil { forgetEvents(of: connection) }
         // Closing takes it out of the poller, if this fails.
         try? poller.remove(connection.descriptor.rawValue)
+    }
+
+    // MARK: - Events
+
+    /// Sends every stream one portion; true where there is more to send at once. Each gets its turn, and one
+    /// whose client does not read waits for that.
+    private mutating func sendEvents(isClosing: Bool) -> Bool {
+        guard mailbox.streamCount.load(ordering: .relaxed) > 0 else { return false }
+        var hasMore = false
+        for (token, connection) in connections {
+            guard let events = connection.events else { continue }
+            let lastSeq = mailbox.lastSeq.load(ordering: .sequentiallyConsistent)
+            let portion = events.portion(
+                lastSeq: lastSeq, mayRead: !connection.hasOutput, isClosing: isClosing)
+            switch portion {
+            case .nothing: continue
+            case .line(let line):
+                connection.send(line)
+                hasMore = hasMore || !connection.hasOutput
+            case .answer(let answer):
+                forgetEvents(of: connection)
+                connection.answer(Self.line(ControlResponse(id: events.id, answer: answer)))
+            }
+            goOn(token, connection)
+        }
+        return hasMore
+    }
+
+    private func forgetEvents(of connection: ControlConnection) {
+        connection.events = nil
+        _ = mailbox.streamCount.subtract(1, ordering: .sequentiallyConsistent)
     }
 
     private static func failure(_ error: any Error) -> ControlFailure {

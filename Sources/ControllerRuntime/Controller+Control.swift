@@ -17,6 +17,9 @@ extension Controller: ControlHandler {
         case .stop(let now):
             stop(now: now)
             return .done
+        case .events:
+            // A stream is no answer: the server of the socket reads the journal itself.
+            throw ControllerError(.state, "events are served by the control socket of the run")
         }
     }
 }

@@ -11,22 +11,25 @@ public final class Controller: Sendable {
     public let configuration: RunConfiguration
     private let source: any FrameSource
     private let frameHandler: (@Sendable (FrameReport) -> Void)?
+    private let observer: (any RunObserver)?
     private let mailbox: EngineMailbox
     private let hasRun = Mutex(false)
 
     /// A controller of a run over `source`; nothing is started yet.
     ///
     /// `frameHandler` is told of every frame that ends in a last stage, with copies of its outputs, on
-    /// a thread of the controller: frames wait while it works.
+    /// a thread of the controller: frames wait while it works. `observer` is told of statistics and events.
     ///
     /// - Throws: `ControllerError(.resources)` when the system has no descriptors left.
     public init(
         _ configuration: RunConfiguration, source: any FrameSource,
+        observer: (any RunObserver)? = nil,
         frameHandler: (@Sendable (FrameReport) -> Void)? = nil
     ) throws(ControllerError) {
         self.configuration = configuration
         self.source = source
         self.frameHandler = frameHandler
+        self.observer = observer
         do throws(PipeError) {
             mailbox = try EngineMailbox()
         } catch {
@@ -73,11 +76,23 @@ public final class Controller: Sendable {
         if let directory, directory.isResumed {
             resumption = try RunRecovery(directory, configuration, source.information).recover()
         } else {
-            try directory?.write(configuration: configuration.configurationText)
+            try directory?.write(
+                configuration: configuration.configurationText,
+                isPrivate: configuration.configurationHoldsSecret)
         }
-        let journal: any JournalSink =
-            try directory.map { try JournalWriter(path: $0.path(of: .journal)) } ?? NoJournal()
+        let writer = try directory.map {
+            try JournalWriter(
+                path: $0.path(of: .journal), durability: configuration.journal.durability,
+                rotation: configuration.journal.rotation)
+        }
         let server = try directory.map { try ControlServer(in: $0, handler: self) }
+        var journal: any JournalSink =
+            if let writer, let server {
+                AnnouncedJournal(journal: writer, server: server)
+            } else {
+                UnkeptJournal()
+            }
+        if let observer { journal = ObservedJournal(journal: journal, observer: observer) }
         let result: Result<RunSummary, any Error>
         do {
             result = .success(try await runEngine(directory, journal, resumption))
@@ -103,12 +118,13 @@ public final class Controller: Sendable {
                 ledger: $0.path(of: .ledger), statistics: $0.path(of: .statistics),
                 log: $0.path(of: .log))
         }
+        let runId = directory?.runId ?? EngineLaunch.makeRunId()
+        observer?.runBegan(runId: runId)
         let launch = EngineLaunch(
             configuration: configuration, source: source, mailbox: mailbox, journal: journal,
-            runId: directory?.runId ?? EngineLaunch.makeRunId(), paths: paths,
-            resumption: resumption,
+            runId: runId, paths: paths, resumption: resumption,
             removeSummary: { () throws(ControllerError) in try directory?.removeSummary() },
-            frameHandler: frameHandler)
+            observer: observer, frameHandler: frameHandler)
         return try await withCheckedThrowingContinuation { continuation in
             do {
                 _ = try NamedThread(name: "engine", stackByteCount: 4 << 20) {
@@ -131,10 +147,12 @@ public final class Controller: Sendable {
 
     /// Where the run stands; nil when it is over.
     public func status() async -> RunStatus? {
-        await withCheckedContinuation { continuation in
+        var status = await withCheckedContinuation { continuation in
             let posted = mailbox.post(.status { continuation.resume(returning: $0) })
             if !posted { continuation.resume(returning: nil) }
         }
+        status?.exporters = observer?.exporters ?? []
+        return status
     }
 
     /// Fresh statistics from all workers.
@@ -184,10 +202,15 @@ public final class Controller: Sendable {
     }
 }
 
-/// Where the events of a run go that leaves nothing behind.
-private struct NoJournal: JournalSink {
+/// The journal of a run, followed over its control socket.
+private struct AnnouncedJournal: JournalSink {
+    let journal: JournalWriter
+    let server: ControlServer
+
     func record(_ entry: JournalEntry) throws(JournalError) -> JournalEvent {
-        JournalEvent(timestamp: 0, seq: 0, name: entry.name, context: entry.context)
+        let event = try journal.record(entry)
+        server.announce(event: event.seq)
+        return event
     }
 }
 

@@ -171,10 +171,15 @@ extension Engine {
                     ProcessorSummary(
                         name: processor.statistics.processorName,
                         processorId: processor.statistics.processorId,
-                        statistics: processor.flattened().map {
-                            StatisticSummary(
-                                key: $0.key, value: JSONScalar($0.value), unit: $0.unit.rawValue)
-                        })
+                        statistics: processor.flattened().map { field in
+                            let declared = processor.declaration(of: field.key)
+                            return StatisticSummary(
+                                key: field.key, value: JSONScalar(field.value),
+                                unit: field.unit.rawValue,
+                                isCounter: declared?.isCounter == true ? true : nil,
+                                isReal: declared?.kind == .real ? true : nil)
+                        },
+                        frameTimes: FrameTimesSummary(processor.statistics.counters.durations))
                 }, latency: LatencySummary(stage.ledger.latency))
         }
     }
@@ -216,5 +221,12 @@ extension Engine {
                     inFlight: stage.board.load(of: worker.placeInStage),
                     credit: stage.configuration.inFlight, load: worker.load)
             })
+    }
+}
+
+extension ProcessorReport {
+    /// What the processor declares of a statistic of its own.
+    fileprivate func declaration(of key: String) -> StatisticDeclaration? {
+        statistics.userStatistics.first { $0.declaration.key == key }?.declaration
     }
 }

@@ -13,6 +13,7 @@ struct EngineLaunch: Sendable {
     var resumption: Resumption?
     /// Removes the summary of the life before.
     var removeSummary: @Sendable () throws(ControllerError) -> Void
+    var observer: (any RunObserver)?
     var frameHandler: (@Sendable (FrameReport) -> Void)?
 
     /// A name for a run without a run directory.
@@ -80,7 +81,8 @@ struct EngineLaunch: Sendable {
             runId: runId, paths: paths,
             directories: resumption?.directories ?? [], durability: configuration.durability,
             acceptsIdenticalOutputs: configuration.acceptsIdenticalOutputs,
-            stallTimeLimit: configuration.stallTimeLimit, frameHandler: frameHandler)
+            stallTimeLimit: configuration.stallTimeLimit, observer: observer,
+            frameHandler: frameHandler)
     }
 
     private func refuse(_ request: EngineRequest) {

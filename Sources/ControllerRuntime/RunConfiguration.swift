@@ -1,3 +1,4 @@
+public import Journal
 public import NDArrays
 
 /// One processor of a stage with its settings.
@@ -132,6 +133,24 @@ public struct StageConfiguration: Sendable, Hashable {
     }
 }
 
+/// How a run keeps its journal.
+public struct JournalPolicy: Sendable, Hashable {
+    /// When its events are forced to the disk. After every event, the run waits for the disk at each of them.
+    public var durability: JournalDurability
+    /// When it goes on in another file, and how many are kept; nil: one file of any size.
+    public var rotation: JournalRotation?
+
+    /// The standard: the system writes within seconds, a file has up to 64 MiB (some 300 000 events, which every
+    /// editor opens), and all are kept.
+    public init(
+        durability: JournalDurability = .none,
+        rotation: JournalRotation? = JournalRotation(maximumByteCount: 64 << 20)
+    ) {
+        self.durability = durability
+        self.rotation = rotation
+    }
+}
+
 /// Everything a run needs to know, except its source.
 public struct RunConfiguration: Sendable, Hashable {
     /// The stages; the first takes the source's frames unless it says otherwise.
@@ -140,6 +159,8 @@ public struct RunConfiguration: Sendable, Hashable {
     public var runDirectory: String?
     /// The configuration as text, stored in the run directory as `configuration.yaml`.
     public var configurationText: String
+    /// Whether secrets stand in `configurationText`, so that only the owner of the file may read it.
+    public var configurationHoldsSecret = false
     /// How pixels get to workers.
     public var plane: PixelPlane
     /// Slots of the source's pool; 0: enough for all frames in flight.
@@ -160,6 +181,8 @@ public struct RunConfiguration: Sendable, Hashable {
     public var stallTimeLimit: Duration?
     /// When output files and the ledger are forced to the disk.
     public var durability: Durability
+    /// How the journal is kept.
+    public var journal = JournalPolicy()
     /// Whether the run in `runDirectory` is taken up where its ledger ends, instead of a new one begun.
     public var resumes = false
     /// With `resumes`: frames that ended so are done again, besides dropped ones, which always are. Only

@@ -29,9 +29,11 @@ extension RunDirectory {
         faccessat(descriptor.rawValue, File.lock.rawValue, F_OK, 0) == 0
     }
 
-    /// Stores the configuration of the run.
-    package func write(configuration text: String) throws(ControllerError) {
-        try replace(.configuration, with: Array(text.utf8))
+    /// Stores the configuration of the run; where it holds secrets only its owner can read it.
+    package func write(
+        configuration text: String, isPrivate: Bool = false
+    ) throws(ControllerError) {
+        try replace(.configuration, with: Array(text.utf8), isPrivate: isPrivate)
     }
 
     /// Stores the summary: whole or not at all, and on disk when this returns.
@@ -60,8 +62,12 @@ extension RunDirectory {
         }
     }
 
-    private func replace(_ file: File, with bytes: [UInt8]) throws(ControllerError) {
-        try AtomicFile.write(bytes, to: file.rawValue, in: descriptor, shownAs: path(of: file))
+    private func replace(
+        _ file: File, with bytes: [UInt8], isPrivate: Bool = false
+    ) throws(ControllerError) {
+        try AtomicFile.write(
+            bytes, to: file.rawValue, in: descriptor, shownAs: path(of: file),
+            isPrivate: isPrivate)
     }
 }
 
@@ -78,22 +84,28 @@ extension RunSummary {
 
 /// A file that is replaced whole or not at all.
 package enum AtomicFile {
-    /// Writes `bytes` under a temporary name beside `path`, brings them to disk and renames.
-    package static func write(_ bytes: [UInt8], to path: String) throws(ControllerError) {
+    /// Writes `bytes` under a temporary name beside `path`, brings them to disk and renames. A private file has
+    /// the mode 0600.
+    package static func write(
+        _ bytes: [UInt8], to path: String, isPrivate: Bool = false
+    ) throws(ControllerError) {
         let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
         let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
         let number = cl_open(folder, O_RDONLY | O_DIRECTORY, 0)
         if number < 0 { throw failure("open the folder of", path) }
-        try write(bytes, to: name, in: OwnedDescriptor(owning: number), shownAs: path)
+        try write(
+            bytes, to: name, in: OwnedDescriptor(owning: number), shownAs: path,
+            isPrivate: isPrivate)
     }
 
     static func write(
         _ bytes: [UInt8], to name: String, in folder: borrowing OwnedDescriptor,
-        shownAs path: String
+        shownAs path: String, isPrivate: Bool = false
     ) throws(ControllerError) {
         let temporary = ".\(name).\(getpid()).part"
-        let number = cl_open_at(folder.rawValue, temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o666)
+        let number = cl_open_at(
+            folder.rawValue, temporary, O_WRONLY | O_CREAT | O_TRUNC, isPrivate ? 0o600 : 0o666)
         if number < 0 { throw failure("write", path) }
         let file = OwnedDescriptor(owning: number)
         do {

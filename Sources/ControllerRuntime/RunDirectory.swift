@@ -172,7 +172,10 @@ package final class RunDirectory: Sendable {
         }
     }
 
-    private static func runId(ofLedgerIn path: String) throws(ControllerError) -> String {
+    /// Name of the run whose ledger lies in the folder at `path`.
+    ///
+    /// - Throws: `ControllerError(.runDirectory)` when there is no ledger, or nothing in it.
+    package static func runId(ofLedgerIn path: String) throws(ControllerError) -> String {
         let ledger = Self.path(of: .ledger, in: path)
         guard access(ledger, F_OK) == 0 else {
             throw ControllerError(

@@ -42,22 +42,41 @@ extension LatencySummary {
     fileprivate var json: JournalValue {
         [
             "p50": .orNull(p50), "p99": .orNull(p99), "p99.9": .orNull(p999),
-            "maximum": .orNull(maximum),
+            "maximum": .orNull(maximum), "count": count.map { .init($0) } ?? .null,
+            "sum": .orNull(sum),
         ]
     }
 }
 
 extension ProcessorSummary {
     fileprivate var json: JournalValue {
+        var fields = [
+            JournalField("name", .init(name)), JournalField("processorId", .init(processorId)),
+            JournalField("statistics", .array(statistics.map(\.json))),
+        ]
+        if let frameTimes { fields.append(JournalField("frameTimes", frameTimes.json)) }
+        return .object(fields)
+    }
+}
+
+extension StatisticSummary {
+    fileprivate var json: JournalValue {
+        var fields = [
+            JournalField("key", .init(key)), JournalField("value", value.json),
+            JournalField("unit", .init(unit)),
+        ]
+        if let isCounter { fields.append(JournalField("isCounter", .init(isCounter))) }
+        if let isReal { fields.append(JournalField("isReal", .init(isReal))) }
+        return .object(fields)
+    }
+}
+
+extension FrameTimesSummary {
+    fileprivate var json: JournalValue {
         [
-            "name": .init(name), "processorId": .init(processorId),
-            "statistics": .array(
-                statistics.map { statistic in
-                    [
-                        "key": .init(statistic.key), "value": statistic.value.json,
-                        "unit": .init(statistic.unit),
-                    ]
-                }),
+            "count": .init(count), "sum": .init(sum),
+            "quantiles": .array(quantiles.map { .init($0) }),
+            "counts": .array(counts.map { .init($0) }),
         ]
     }
 }

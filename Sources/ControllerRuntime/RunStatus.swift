@@ -37,6 +37,8 @@ public struct RunStatus: Sendable, Hashable, Codable {
     public var stages: [StageStatus]
     /// The workers.
     public var workers: [WorkerStatus]
+    /// Where statistics and events go; empty where they go nowhere.
+    public var exporters: [DestinationStatus] = []
 }
 
 /// One stage at a moment.

@@ -58,11 +58,14 @@ public struct LatencySummary: Sendable, Hashable, Codable {
     public var p999: Double?
     /// The longest.
     public var maximum: Double?
+    /// Number of entries, and their latencies together; nil when there was none.
+    public var count: UInt64?
+    public var sum: Double?
 
     enum CodingKeys: String, CodingKey {
         case p50, p99
         case p999 = "p99.9"
-        case maximum
+        case maximum, count, sum
     }
 
     /// The quantiles of a histogram of nanoseconds.
@@ -72,6 +75,8 @@ public struct LatencySummary: Sendable, Hashable, Codable {
         p99 = seconds(histogram.quantile(0.99))
         p999 = seconds(histogram.quantile(0.999))
         maximum = histogram.count == 0 ? nil : seconds(histogram.maximum)
+        count = histogram.count == 0 ? nil : histogram.count
+        sum = histogram.count == 0 ? nil : seconds(histogram.sum)
     }
 
     /// All keys are always there, with null where there is no value: readers need not ask.
@@ -81,6 +86,8 @@ public struct LatencySummary: Sendable, Hashable, Codable {
         try container.encode(p99, forKey: .p99)
         try container.encode(p999, forKey: .p999)
         try container.encode(maximum, forKey: .maximum)
+        try container.encode(count, forKey: .count)
+        try container.encode(sum, forKey: .sum)
     }
 }
 
@@ -121,6 +128,34 @@ public struct ProcessorSummary: Sendable, Hashable, Codable {
     public var processorId: Int
     /// Key, value and unit of every statistic, in order.
     public var statistics: [StatisticSummary]
+    /// How its times for single frames are distributed; nil where a record does not say.
+    public var frameTimes: FrameTimesSummary?
+}
+
+/// How the times of single frames are distributed.
+public struct FrameTimesSummary: Sendable, Hashable, Codable {
+    /// The quantiles that are given, as parts of 1.
+    public static let parts = [0, 0.5, 0.9, 0.99, 0.999, 1]
+    /// The bounds are 2 to the power of these, in nanoseconds, 1.024 µs to 68.7 s: edges of
+    /// `DurationHistogram`, so that the counts are exact.
+    public static let exponents = 10...36
+
+    /// Number of frames.
+    public var count: UInt64
+    /// Their times together, in seconds.
+    public var sum: Double
+    /// The quantiles at `parts` in seconds, within 1.6 %; empty where there was no frame.
+    public var quantiles: [Double]
+    /// Frames that took less than each of the bounds of `exponents`.
+    public var counts: [UInt64]
+
+    /// The distribution of a histogram of nanoseconds.
+    public init(_ histogram: DurationHistogram) {
+        count = histogram.count
+        sum = Double(histogram.sum) / 1e9
+        quantiles = Self.parts.compactMap { histogram.quantile($0).map { Double($0) / 1e9 } }
+        counts = Self.exponents.map { histogram.count(belowPowerOfTwo: $0) }
+    }
 }
 
 /// One statistic with its unit.
@@ -131,6 +166,40 @@ public struct StatisticSummary: Sendable, Hashable, Codable {
     public var value: JSONScalar
     /// Unit, empty for none.
     public var unit: String
+    /// Whether it only grows, where a processor declares it so; nil for those that every processor has.
+    public var isCounter: Bool?
+    /// Whether it is a number that may have a fraction, where a processor declares it so; nil for those that
+    /// every processor has.
+    public var isReal: Bool?
+
+    /// A statistic.
+    public init(
+        key: String, value: JSONScalar, unit: String, isCounter: Bool? = nil, isReal: Bool? = nil
+    ) {
+        self.key = key
+        self.value = value
+        self.unit = unit
+        self.isCounter = isCounter
+        self.isReal = isReal
+    }
+
+    /// Reads one; a whole number stays real where the statistic is: JSON does not tell 2.0 from 2, and a
+    /// database takes one column to be of one type.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        key = try container.decode(String.self, forKey: .key)
+        value = try container.decode(JSONScalar.self, forKey: .value)
+        unit = try container.decode(String.self, forKey: .unit)
+        isCounter = try container.decodeIfPresent(Bool.self, forKey: .isCounter)
+        isReal = try container.decodeIfPresent(Bool.self, forKey: .isReal)
+        let known = StatisticKey(rawValue: key).map { ![.count, .bytes, .none].contains($0.unit) }
+        guard known ?? isReal ?? false else { return }
+        switch value {
+        case .unsigned(let number): value = .real(Double(number))
+        case .signed(let number): value = .real(Double(number))
+        case .real, .text, .boolean: break
+        }
+    }
 }
 
 /// A JSON value that is not made of others.

@@ -60,21 +60,46 @@ struct JSONEncoding {
     /// journal on a terminal never drives it.
     mutating func append(_ text: String) {
         literal("\"")
-        for scalar in text.unicodeScalars {
-            switch scalar.value {
-            case 0x22: literal("\\\"")
-            case 0x5C: literal("\\\\")
-            case 0x0A: literal("\\n")
-            case 0x0D: literal("\\r")
-            case 0x09: literal("\\t")
-            case 0..<0x20, 0x7F...0x9F:
-                literal("\\u00")
-                bytes.append(Self.hexDigit(scalar.value >> 4))
-                bytes.append(Self.hexDigit(scalar.value & 15))
-            default: bytes.append(contentsOf: scalar.utf8)
+        var text = text
+        text.withUTF8 { utf8 in
+            // What stands for itself is copied as a whole.
+            var start = 0
+            for place in utf8.indices where Self.isEscaped(utf8, at: place) {
+                bytes.append(contentsOf: utf8[start..<place])
+                start = place + escape(utf8, at: place)
             }
+            bytes.append(contentsOf: utf8[start...])
         }
         literal("\"")
+    }
+
+    /// C1 controls are two bytes, of which the first is 0xC2 and the second below 0xA0.
+    private static func isEscaped(_ utf8: UnsafeBufferPointer<UInt8>, at place: Int) -> Bool {
+        switch utf8[place] {
+        case 0..<0x20, 0x22, 0x5C, 0x7F: true
+        case 0xC2: utf8[place + 1] < 0xA0
+        default: false
+        }
+    }
+
+    /// Writes what stands for the character there; the number of its bytes.
+    private mutating func escape(_ utf8: UnsafeBufferPointer<UInt8>, at place: Int) -> Int {
+        switch utf8[place] {
+        case 0x22: literal("\\\"")
+        case 0x5C: literal("\\\\")
+        case 0x0A: literal("\\n")
+        case 0x0D: literal("\\r")
+        case 0x09: literal("\\t")
+        case let byte:
+            // The code point of a C1 control is its second byte.
+            let isC1 = byte == 0xC2
+            let code = UInt32(isC1 ? utf8[place + 1] : byte)
+            literal("\\u00")
+            bytes.append(Self.hexDigit(code >> 4))
+            bytes.append(Self.hexDigit(code & 15))
+            return isC1 ? 2 : 1
+        }
+        return 1
     }
 
     /// Seconds with six decimals; `seconds` must have been through `wholeMicroseconds`.

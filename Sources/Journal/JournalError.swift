@@ -14,6 +14,9 @@ public enum JournalError: Error, Sendable, Equatable, CustomStringConvertible {
     case sequenceBroken(path: String, line: Int, expected: UInt64, found: UInt64)
     /// Another process writes this journal.
     case inUse(path: String)
+    /// Events that were to be read next were removed, as the journal's limit of files has it; reading can
+    /// go on after them.
+    case eventsRemoved(path: String, first: UInt64, last: UInt64)
     /// The journal was closed before.
     case closed(path: String)
 
@@ -38,6 +41,9 @@ public enum JournalError: Error, Sendable, Equatable, CustomStringConvertible {
                 + "were lost or the file was edited; restore or remove it."
         case .inUse(let path):
             "Journal \(path) is being written by another process: use another run directory."
+        case .eventsRemoved(let path, let first, let last):
+            "Journal \(path) has no events \(first) to \(last) any more: they were removed to keep it "
+                + "within its limit of files; keep more, or read sooner."
         case .closed(let path):
             "Journal \(path) is closed: record before closing it."
         }

@@ -6,9 +6,20 @@ struct JournalFile: ~Copyable {
     let path: String
 
     /// Opens or makes a journal for one writer; others are kept out by a lock on the file.
-    static func forWriting(path: String) throws(JournalError) -> JournalFile {
-        let file = try JournalFile(
-            path: path, flags: O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC)
+    ///
+    /// With `isNew` a file that is there already belongs to another writer.
+    static func forWriting(
+        path: String, isNew: Bool = false
+    ) throws(JournalError) -> JournalFile {
+        let file: JournalFile
+        do {
+            file = try JournalFile(
+                path: path,
+                flags: O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | (isNew ? O_EXCL : 0))
+        } catch {
+            if isNew, case .system(_, _, EEXIST) = error { throw .inUse(path: path) }
+            throw error
+        }
         // A device such as /dev/null has any number of writers.
         guard try file.isRegular() else { return file }
         guard flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else {
@@ -45,6 +56,9 @@ struct JournalFile: ~Copyable {
 
     /// The present size in bytes.
     func byteCount() throws(JournalError) -> Int { Int(try status().st_size) }
+
+    /// Which file it is, whatever its name.
+    func identity() throws(JournalError) -> FileIdentity { FileIdentity(try status()) }
 
     private func isRegular() throws(JournalError) -> Bool {
         try status().st_mode & S_IFMT == S_IFREG
@@ -100,14 +114,39 @@ struct JournalFile: ~Copyable {
         }
     }
 
+    /// Waits until the name of a new file is on the disk.
+    static func syncFolder(of path: String) throws(JournalError) {
+        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        let file = try JournalFile(path: folder, flags: O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard retrying({ fsync(file.descriptor) }) == 0 else { throw file.failed("fsync") }
+    }
+
     /// Waits until everything written is on the disk.
     func sync() throws(JournalError) {
         guard retrying({ fdatasync(descriptor) }) == 0 else { throw failed("fdatasync") }
     }
 }
 
+/// A file of the machine, whatever its name: device and inode.
+struct FileIdentity: Equatable {
+    let device: UInt64
+    let inode: UInt64
+
+    init(_ status: stat) {
+        device = UInt64(status.st_dev)
+        inode = UInt64(status.st_ino)
+    }
+
+    /// The file at `path`; nil when there is none that can be looked at.
+    init?(path: String) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        self.init(status)
+    }
+}
+
 /// Calls again as long as a signal interrupts.
-private func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {
+func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {
     while true {
         let result = call()
         if result != -1 || errno != EINTR { return result }

@@ -4,7 +4,7 @@ extension JournalEvent {
     public static let maximumLineByteCount = 1 << 20
 
     /// The event as a line of a journal, with its newline.
-    func line() throws(JournalError) -> [UInt8] {
+    package func line() throws(JournalError) -> [UInt8] {
         var encoding = JSONEncoding()
         encoding.literal("{\"timestamp\":")
         encoding.append(microsecondsOf: wholeMicroseconds(timestamp))
@@ -27,7 +27,19 @@ extension JournalEvent {
     /// The event of a line without its newline. Unknown keys beside ours are ignored, as RFC 18 has
     /// it.
     init(line: ArraySlice<UInt8>) throws(JSONFlaw) {
-        let value = try JSONParsing.value(of: line)
+        try self.init(value: JSONParsing.value(of: line))
+    }
+
+    /// The event that a value tells of; nil where it is none.
+    package init?(_ value: JournalValue) {
+        do {
+            try self.init(value: value)
+        } catch {
+            return nil
+        }
+    }
+
+    private init(value: JournalValue) throws(JSONFlaw) {
         guard case .object = value else { throw JSONFlaw(reason: "no object", byteOffset: 0) }
         guard let timestamp = value["timestamp"]?.number, timestamp >= 0 else {
             throw JSONFlaw(reason: "no timestamp of 0 or more", byteOffset: 0)

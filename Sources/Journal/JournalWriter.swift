@@ -1,4 +1,5 @@
-import Synchronization
+internal import Glibc
+internal import Synchronization
 
 /// When events are forced to the disk; without, the system does it within seconds, and only a crash
 /// of the machine (not of the program) loses events.
@@ -11,11 +12,29 @@ public enum JournalDurability: Sendable, Hashable, CaseIterable {
     case close
 }
 
+/// When a journal goes on in another file, and how many are kept.
+public struct JournalRotation: Sendable, Hashable {
+    /// Size in bytes that no file of the journal exceeds, but by a single event that is longer, or where no other
+    /// file can be made. At least 1.
+    public var maximumByteCount: Int
+    /// Full files that are kept beside the one that is written to; older ones are removed, which a `truncate`
+    /// event tells. nil: all are kept. At least 0.
+    public var keptFileCount: Int?
+
+    /// A limit of size in bytes, and of files where old ones shall go.
+    public init(maximumByteCount: Int, keptFileCount: Int? = nil) {
+        precondition(maximumByteCount > 0, "a file of a journal has room for something")
+        precondition(keptFileCount.map { $0 >= 0 } ?? true, "as many files as that can't be kept")
+        self.maximumByteCount = maximumByteCount
+        self.keptFileCount = keptFileCount
+    }
+}
+
 /// Writes a journal to a file: appends whole lines, each with one write(2), from any thread.
 ///
 /// Opening an existing journal goes on after its last serial number. A last line without its
 /// newline, left by a crash, is cut off and the cut recorded by a `truncate` event. One writer per
-/// file.
+/// file. With a `JournalRotation` a full file gets a number in its name, and a new one is begun.
 public final class JournalWriter: JournalSink {
     fileprivate struct State: ~Copyable {
         var file: JournalFile?
@@ -23,28 +42,37 @@ public final class JournalWriter: JournalSink {
         var lastSeq: UInt64
         /// Whether a line that was written in part could not be cut off yet.
         var isTorn = false
+        /// What the writer has to tell itself before the next event.
+        var notes: [JournalEntry] = []
+        /// Why no other file could be made, and the size at which it is tried again.
+        var rotationProblem: JournalError?
+        var retryByteCount = 0
     }
 
-    /// The path of the file.
+    /// The path of the file that is written to.
     public let path: String
     private let durability: JournalDurability
+    private let rotation: JournalRotation?
     private let now: @Sendable () -> Double
     private let state: Mutex<State>
 
     /// Opens or makes the journal at `path`; `now` gives seconds since the Unix epoch, nil means
-    /// the system's clock. Throws when the file cannot be used, is written by another, or its last
-    /// whole line is no event.
+    /// the system's clock. Without `rotation` it is one file of any size. Throws when the file cannot
+    /// be used, is written by another, or its last whole line is no event.
     public init(
-        path: String, durability: JournalDurability = .none, now: (@Sendable () -> Double)? = nil
+        path: String, durability: JournalDurability = .none, rotation: JournalRotation? = nil,
+        now: (@Sendable () -> Double)? = nil
     ) throws(JournalError) {
         let file = try JournalFile.forWriting(path: path)
         let tail = try JournalTail(of: file)
         if tail.tornByteCount > 0 { try file.cut(to: tail.wholeByteCount) }
+        let last = try JournalSegments.last(tail, path)
         self.path = path
         self.durability = durability
+        self.rotation = rotation
         self.now = now ?? secondsSinceEpoch
         state = Mutex(
-            State(file: file, byteCount: tail.wholeByteCount, lastSeq: tail.lastSeq))
+            State(file: file, byteCount: tail.wholeByteCount, lastSeq: last?.seq ?? 0))
         if tail.tornByteCount > 0 {
             try record(
                 "truncate", ["reason": "torn-line", "byteCount": .init(tail.tornByteCount)])
@@ -54,6 +82,10 @@ public final class JournalWriter: JournalSink {
     /// The serial number of the last event; 0 before the first.
     public var lastSeq: UInt64 { state.withLock { $0.lastSeq } }
 
+    /// Why the journal could not go on in another file when it should have, or that file's name not be brought to
+    /// the disk; nil where all is well. Nothing is missing in the journal for that.
+    public var rotationProblem: JournalError? { state.withLock { $0.rotationProblem } }
+
     /// Writes what happened. When it throws nothing was recorded: a line that was written in part,
     /// on a full disk, is cut off again, at the latest before the next one, and its serial number
     /// goes to the next event.
@@ -61,15 +93,30 @@ public final class JournalWriter: JournalSink {
     public func record(_ entry: JournalEntry) throws(JournalError) -> JournalEvent {
         try checkEventName(entry.name)
         return try state.withLock { (state) throws(JournalError) -> JournalEvent in
-            let event = JournalEvent(
-                timestamp: wholeMicroseconds(entry.timestamp ?? now()), seq: state.lastSeq + 1,
-                name: entry.name,
-                context: entry.context)
-            let line = try event.line()
+            var event = event(of: entry, after: state.lastSeq)
+            var line = try event.line()
+            if let rotation, state.byteCount > 0,
+                state.byteCount + line.count > rotation.maximumByteCount,
+                state.byteCount >= state.retryByteCount
+            {
+                try state.rotate(path, rotation, durability)
+            }
+            while let note = state.notes.first {
+                let told = self.event(of: note, after: state.lastSeq)
+                try state.append(try told.line(), path: path, durability: durability)
+                state.notes.removeFirst()
+                event.seq = state.lastSeq + 1
+                line = try event.line()
+            }
             try state.append(line, path: path, durability: durability)
-            state.lastSeq += 1
             return event
         }
+    }
+
+    private func event(of entry: JournalEntry, after seq: UInt64) -> JournalEvent {
+        JournalEvent(
+            timestamp: wholeMicroseconds(entry.timestamp ?? now()), seq: seq + 1, name: entry.name,
+            context: entry.context)
     }
 
     /// Closes the file, after forcing it to the disk unless the durability is `none`; a second call
@@ -95,6 +142,7 @@ extension JournalWriter.State {
             if durability == .eachEvent { try file.sync() }
             isTorn = false
             byteCount += line.count
+            lastSeq += 1
             problem = nil
         } catch {
             problem = error
@@ -108,62 +156,75 @@ extension JournalWriter.State {
         self.file = consume file
         if let problem { throw problem }
     }
-}
 
-/// What stands at the end of a journal.
-struct JournalTail: Equatable {
-    /// Size up to the last newline.
-    var wholeByteCount = 0
-    /// Bytes after it.
-    var tornByteCount = 0
-    /// Serial number of the last whole line; 0 without one.
-    var lastSeq: UInt64 = 0
-
-    /// Looks at the end of a file: the last whole line and a torn one, so at most two lines are
-    /// read.
-    init(of file: borrowing JournalFile) throws(JournalError) {
-        let newline = UInt8(ascii: "\n")
-        let size = try file.byteCount()
-        let start = max(0, size - 2 * JournalEvent.maximumLineByteCount)
-        let bytes = try file.read(count: size - start, at: start)
-        let end = bytes.lastIndex(of: newline)
-        let whole = end.map { $0 + 1 } ?? 0
-        wholeByteCount = start + whole
-        tornByteCount = bytes.count - whole
-        guard let end else {
-            guard start == 0 else {
-                throw .malformedLine(
-                    path: file.path, line: try Self.lineNumber(in: file, before: start),
-                    reason: "longer than \(JournalEvent.maximumLineByteCount) bytes")
-            }
+    /// Goes on in a new file, and removes those that are too many. Where that can't be, the old one is still
+    /// written to: events matter more than the size of a file. Throws where another writer took its place, and
+    /// this one is closed then.
+    fileprivate mutating func rotate(
+        _ path: String, _ rotation: JournalRotation, _ durability: JournalDurability
+    ) throws(JournalError) {
+        guard let old = file.take() else { throw .closed(path: path) }
+        do throws(JournalError) {
+            // A line that was written in part must not stay in a file that nobody looks at again.
+            if isTorn { try old.cut(to: byteCount) }
+            isTorn = false
+            if durability != .none { try old.sync() }
+            guard try old.identity() == FileIdentity(path: path) else { throw .inUse(path: path) }
+            file = try newFile(path)
+            (byteCount, retryByteCount, rotationProblem) = (0, 0, nil)
+            if durability != .none { try JournalFile.syncFolder(of: path) }
+        } catch {
+            if case .inUse = error { throw error }
+            rotationProblem = error
+            guard file == nil else { return }
+            file = consume old
+            // Not at every event.
+            retryByteCount = byteCount + rotation.maximumByteCount / 16
             return
         }
-        let begin = bytes[..<end].lastIndex(of: newline).map { $0 + 1 } ?? 0
-        do throws(JSONFlaw) {
-            lastSeq = try JournalEvent(line: bytes[begin..<end]).seq
-            // Half of all numbers are left: no journal gets there, so none runs out of them.
-            guard lastSeq <= UInt64(Int64.max) else {
-                throw JSONFlaw(reason: "a seq that no journal reaches", byteOffset: 0)
-            }
+        removeOld(path, keeping: rotation.keptFileCount)
+    }
+
+    /// Gives the file its number and makes another.
+    private func newFile(_ path: String) throws(JournalError) -> JournalFile {
+        let archive = JournalSegments(path: path).nextArchivePath
+        try rename(path, to: archive)
+        do throws(JournalError) {
+            return try JournalFile.forWriting(path: path, isNew: true)
         } catch {
-            throw .malformedLine(
-                path: file.path, line: try Self.lineNumber(in: file, before: start + begin),
-                reason: "\(error.reason) at byte \(error.byteOffset)")
+            if case .inUse = error { throw error }
+            try rename(archive, to: path)
+            throw error
         }
     }
 
-    /// The number, from 1, of the line that begins at an offset.
-    private static func lineNumber(
-        in file: borrowing JournalFile, before end: Int
-    ) throws(JournalError) -> Int {
-        var line = 1
-        var offset = 0
-        while offset < end {
-            let bytes = try file.read(count: min(1 << 16, end - offset), at: offset)
-            if bytes.isEmpty { break }
-            line += bytes.count { $0 == UInt8(ascii: "\n") }
-            offset += bytes.count
+    private func rename(_ path: String, to other: String) throws(JournalError) {
+        guard Glibc.rename(path, other) == 0 else {
+            throw .system(operation: "rename", path: path, errno: errno)
         }
-        return line
+    }
+
+    /// Removes full files that are too many. What can't be removed or looked at stays, and is tried again
+    /// when the next file is full.
+    private mutating func removeOld(_ path: String, keeping keptFileCount: Int?) {
+        guard let keptFileCount else { return }
+        for archive in JournalSegments(path: path).archives.dropLast(keptFileCount) {
+            do throws(JournalError) {
+                let file = try JournalFile.forReading(path: archive.path)
+                let first = try JournalTail.firstSeq(of: file)
+                let tail = try JournalTail(of: file)
+                guard unlink(archive.path) == 0, let first, let last = tail.last else { continue }
+                notes.append(
+                    JournalEntry(
+                        "truncate",
+                        [
+                            "reason": "retention", "byteCount": .init(tail.wholeByteCount),
+                            "firstSeq": .init(first), "lastSeq": .init(last.seq),
+                            "lastTimestamp": .init(last.timestamp),
+                        ]))
+            } catch {
+                continue
+            }
+        }
     }
 }

@@ -13,6 +13,9 @@ func wholeMicroseconds(_ seconds: Double) -> Double {
     return (min(seconds, 253_402_300_799) * 1e6).rounded() / 1e6
 }
 
+/// The errno of a name that leads to nothing.
+let noSuchFile = ENOENT
+
 /// The system's text for an errno.
 func systemErrorText(_ errno: Int32) -> String {
     strerror(errno).map { String(cString: $0) } ?? "unknown error"

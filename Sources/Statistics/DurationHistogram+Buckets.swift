@@ -53,3 +53,15 @@ extension DurationHistogram {
             counts: counts, count: total, sum: sum, smallest: minimum, largest: maximum)
     }
 }
+
+extension DurationHistogram {
+    /// How many recorded values are below 2^`exponent` nanoseconds: exact, for those are edges of buckets.
+    /// `exponent` is from 5 to 41; values from 2^42 on share the last bucket with others.
+    public func count(belowPowerOfTwo exponent: Int) -> UInt64 {
+        precondition(
+            (Self.subBucketBits..<Self.rangeBits).contains(exponent), "an edge of a bucket")
+        guard count > 0 else { return 0 }
+        let end = Self.bucketIndex(nanoseconds: 1 << UInt64(exponent))
+        return counts[..<end].reduce(0) { $0.addingSaturating($1) }
+    }
+}

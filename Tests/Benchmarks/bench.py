@@ -13,11 +13,15 @@ import subprocess
 import sys
 import tempfile
 
+import events
 import figures
-from trials import ELEMENT_BYTES, Trials
+import telemetry
+from trials import Trials
 
 SIZES = (128, 512, 1024, 2048, 4096)
 LOADS = ('hand-over', 'sum', 'write')
+SECTIONS = ('stream', 'process', 'latency', 'control', 'statistics', 'cost', 'telemetry', 'routing',
+            'rendering', 'exporting')
 
 
 def main():
@@ -33,7 +37,8 @@ def main():
         for section in options.sections:
             found = {'stream': stream, 'process': process, 'latency': latency,
                      'control': control, 'statistics': statistics,
-                     'cost': cost}[section](trials, options)
+                     'cost': cost, 'telemetry': telemetry.section, 'routing': events.routing,
+                     'rendering': events.rendering, 'exporting': events.exporting}[section](trials, options)
             rows += [dict(row, **machine) for row in found]
             if options.json:
                 with open(options.json, 'w') as file:
@@ -50,11 +55,11 @@ def parse():
     parser.add_argument('--quick', action='store_true', help='fewer sizes, about two minutes')
     parser.add_argument('--pairs', type=int, help='turns of each row (3 with --quick, else 15)')
     parser.add_argument('--seconds', type=float, help='length of one trial (0.4 or 1)')
-    parser.add_argument('--peers', action='store_true', help='measure PvaPy, too')
+    parser.add_argument('--peers', action='store_true', help='measure PvaPy, event-tracking and resilient-exporters, too')
     parser.add_argument('--sizes', help='widths of the square frames: 128,1024')
     parser.add_argument('--workers', help='numbers of workers: 1,2')
     parser.add_argument('--loads', help='hand-over,sum,write')
-    parser.add_argument('--sections', help='stream,process,latency,control,statistics,cost')
+    parser.add_argument('--sections', help=','.join(SECTIONS))
     parser.add_argument('--calls', action='store_true', help='count system calls with strace')
     parser.add_argument('--directory', help='scratch place (default /dev/shm, which is tmpfs)')
     parser.add_argument('--no-build', action='store_true', help='use what was built before')
@@ -71,8 +76,7 @@ def parse():
     options.sizes = [int(word) for word in words(options.sizes, (128, 1024) if quick else SIZES)]
     options.workers = [int(word) for word in words(options.workers, (1, 2))]
     options.loads = words(options.loads, LOADS)
-    options.sections = words(
-        options.sections, ('stream', 'process', 'latency', 'control', 'statistics', 'cost'))
+    options.sections = words(options.sections, SECTIONS)
     return options
 
 
@@ -89,18 +93,6 @@ def describe_machine():
         'date': datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%dT%H:%MZ'),
         'processor': processor, 'processors': os.cpu_count(),
         'loadAverage': round(os.getloadavg()[0], 2), 'commit': commit or None}
-
-
-def turns(trials, options, load, width, workers, extra=()):
-    """The trials of every subject, taken in turns: {subject: [trial or None, …]}."""
-    subjects = trials.subjects(load)
-    found = {subject: [] for subject in subjects}
-    for turn in range(options.pairs):
-        # Every other turn backwards, so that nobody is always first.
-        for subject in subjects if turn % 2 == 0 else subjects[::-1]:
-            found[subject].append(
-                trials.run(subject, load, width, workers, options.seconds, extra))
-    return found
 
 
 def row_of(load, width, workers, subject, found):
@@ -154,7 +146,7 @@ def stream(trials, options):
     for load in options.loads:
         for width in options.sizes:
             for workers in options.workers:
-                found = turns(trials, options, load, width, workers)
+                found = trials.turns(load, width, workers, options.pairs, options.seconds)
                 group = [row_of(load, width, workers, subject, found) for subject in found]
                 if options.calls and workers == 1:
                     for row in group:
@@ -175,7 +167,7 @@ def process(trials, options):
     """AdOutputFileProcessor.process() alone, in one process, against open/write/close."""
     rows = []
     for width in options.sizes:
-        found = turns(trials, options, 'process', width, 1)
+        found = trials.turns('process', width, 1, options.pairs, options.seconds)
         rows += [row_of('process', width, 1, subject, found) for subject in found]
     print_rows('AdOutputFileProcessor.process() alone', rows)
     return rows
@@ -185,7 +177,7 @@ def latency(trials, options):
     """One frame in flight."""
     rows = []
     for width in [width for width in options.sizes if width in (128, 1024, 2048)]:
-        found = turns(trials, options, 'latency', width, 1)
+        found = trials.turns('latency', width, 1, options.pairs, options.seconds)
         for subject in found:
             row = row_of('latency', width, 1, subject, found)
             for other, name in (('floor', 'Floor'), ('pvapy', 'PvaPy')):
@@ -238,23 +230,17 @@ def statistics(trials, options):
     """What gathering statistics ten times a second costs, in CPU time per frame."""
     rows = []
     for load, width in (('hand-over', 128), ('sum', 1024)):
-        pairs = []
-        for turn in range(options.pairs):
-            pair = {}
-            for period in ('100', '3600000') if turn % 2 == 0 else ('3600000', '100'):
-                pair[period] = trials.run(
-                    'sluice', load, width, 1, options.seconds, ('--statistics-period-ms', period))
-            if all(pair.values()):
-                often, never = (
-                    sum(pair[period]['cpuSecondsPerFrame'].values()) for period in ('100', '3600000'))
-                pairs.append(often / never - 1)
+        found = trials.pairs(
+            load, width, options.pairs, options.seconds,
+            *(('--statistics-period-ms', period) for period in ('100', '3600000')))
+        pairs = figures.differences(found)['cpu']
         rows.append({
             'load': 'statistics-10-Hz', 'of': load, 'shape': [width, width], 'type': 'uint16',
             'workers': 1, 'subject': 'sluice', 'cpuDifference': figures.median(pairs),
             'cpuDifferenceInterval': figures.interval(pairs)})
     print('\nStatistics at 10 Hz: further CPU time per frame\n')
     for row in rows:
-        print(f"{row['of']} {row['shape'][0]}²: {percent(row, 'cpu')}")
+        print(f"{row['of']} {row['shape'][0]}²: {figures.percent(row, 'cpu')}")
     return rows
 
 
@@ -264,21 +250,9 @@ def cost(trials, options):
     rows = []
     for load in options.loads:
         for width in [width for width in options.sizes if width >= 512]:
-            cpu, rate = [], []
-            for turn in range(options.pairs):
-                pair = {}
-                for extra in ((), off) if turn % 2 == 0 else (off, ()):
-                    pair[bool(extra)] = trials.run(
-                        'sluice', load, width, 1, options.seconds, extra)
-                if all(pair.values()):
-                    cpu.append(sum(pair[False]['cpuSecondsPerFrame'].values())
-                               / sum(pair[True]['cpuSecondsPerFrame'].values()) - 1)
-                    rate.append(pair[False]['framesPerSecond'] / pair[True]['framesPerSecond'] - 1)
+            found = trials.pairs(load, width, options.pairs, options.seconds, (), off)
             row = {'load': 'cost', 'of': load, 'shape': [width, width], 'type': 'uint16',
-                   'workers': 1, 'subject': 'sluice'}
-            for key, values in (('cpu', cpu), ('rate', rate)):
-                row[f'{key}Difference'] = figures.median(values)
-                row[f'{key}DifferenceInterval'] = figures.interval(values)
+                   'workers': 1, 'subject': 'sluice', **figures.difference_row(found)}
             if options.calls:
                 counts = (2000, 12000) if width < 1024 else (100, 300)
                 row['systemCallsPerFrame'] = trials.calls_per_frame('sluice', load, width, counts)
@@ -291,16 +265,9 @@ def cost(trials, options):
         if row.get('systemCallsPerFrame') and row.get('systemCallsPerFrameOff'):
             calls = (f"; system calls per frame {row['systemCallsPerFrame']:.3f} against "
                      f"{row['systemCallsPerFrameOff']:.3f}")
-        print(f"{row['of']} {row['shape'][0]}²: CPU time per frame {percent(row, 'cpu')}, "
-              f"frames/s {percent(row, 'rate')}{calls}", flush=True)
+        print(f"{row['of']} {row['shape'][0]}²: CPU time per frame {figures.percent(row, 'cpu')}, "
+              f"frames/s {figures.percent(row, 'rate')}{calls}", flush=True)
     return rows
-
-
-def percent(row, key):
-    value, interval = row[f'{key}Difference'], row[f'{key}DifferenceInterval']
-    if value is None:
-        return 'not measured'
-    return f'{100 * value:+.1f} % [{100 * interval[0]:+.1f}, {100 * interval[1]:+.1f}]'
 
 
 if __name__ == '__main__':

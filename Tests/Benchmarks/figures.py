@@ -55,6 +55,31 @@ def medians(trials, key):
     return {name: value for name, value in found.items() if value is not None} or None
 
 
+def differences(pairs):
+    """By how much CPU time per frame and frames/s differ, as parts of the second of each pair: {key: [part, …]}."""
+    return {
+        'cpu': [sum(mine['cpuSecondsPerFrame'].values()) / sum(other['cpuSecondsPerFrame'].values()) - 1
+                for mine, other in pairs],
+        'rate': [mine['framesPerSecond'] / other['framesPerSecond'] - 1 for mine, other in pairs]}
+
+
+def difference_row(pairs):
+    """Median and interval of the differences of pairs, as a part of a row."""
+    row = {'pairs': len(pairs)}
+    for key, values in differences(pairs).items():
+        row[f'{key}Difference'] = median(values)
+        row[f'{key}DifferenceInterval'] = interval(values)
+    return row
+
+
+def percent(row, key):
+    """A difference as text: +1.2 % [−0.3, +2.0]."""
+    value, bounds = row[f'{key}Difference'], row[f'{key}DifferenceInterval']
+    if value is None:
+        return 'not measured'
+    return f'{100 * value:+.1f} % [{100 * bounds[0]:+.1f}, {100 * bounds[1]:+.1f}]'
+
+
 def short(value, digits=3):
     """A number for a table: 1 234 567, 12.3, 0.0456."""
     if value is None:

@@ -26,11 +26,43 @@ class Trials:
         self.verbose = verbose
         self.failures = []
 
+    def turns(self, load, width, workers, pairs, seconds, extra=()):
+        """The trials of every subject, taken in turns: {subject: [trial or None, …]}."""
+        subjects = self.subjects(load)
+        found = {subject: [] for subject in subjects}
+        for turn in range(pairs):
+            # Every other turn backwards, so that nobody is always first.
+            for subject in subjects if turn % 2 == 0 else subjects[::-1]:
+                found[subject].append(self.run(subject, load, width, workers, seconds, extra))
+        return found
+
+    def pairs(self, load, width, pairs, seconds, with_it, without):
+        """Sluice with and without something, in turns: [(trial with it, trial without), …].
+
+        `with_it` and `without` are further options of the trial; a pair of which one failed is left out.
+        """
+        found = []
+        for turn in range(pairs):
+            done = {}
+            for name in (True, False) if turn % 2 == 0 else (False, True):
+                done[name] = self.run(
+                    'sluice', load, width, 1, seconds, with_it if name else without)
+            if all(done.values()):
+                found.append((done[True], done[False]))
+        return found
+
     def subjects(self, load):
         """Who can carry the load."""
         found = ['floor', 'sluice']
         if load == 'process':
             found += ['sluice-staged', 'sluice-committed']
+        if load == 'routing':
+            return ['sluice'] + (['event-tracking'] if self.python else [])
+        if load == 'rendering':
+            return ['sluice', 'sluice-influx'] + (['event-tracking'] if self.python else [])
+        if load == 'exporting':
+            return ['sluice', 'sluice-background'] + (
+                ['resilient-exporters'] if self.python else [])
         if self.python and load in ('hand-over', 'sum', 'process', 'latency'):
             found.append('pvapy')
         return found
@@ -59,11 +91,20 @@ class Trials:
         return None
 
     def command(self, subject, load, width, workers, seconds):
+        if subject == 'event-tracking':
+            return [
+                self.python, os.path.join(self.here, 'peers', 'event_tracking_trial.py'), load]
+        if subject == 'resilient-exporters':
+            os.makedirs(os.path.join(self.scratch, 'out'))
+            return [
+                self.python, os.path.join(self.here, 'peers', 'resilient_exporters_trial.py'),
+                '--directory', os.path.join(self.scratch, 'out')]
         byte_count = width * width * ELEMENT_BYTES
         options = ['--workers', str(workers), '--seconds', str(seconds)]
         options += ['--directory', os.path.join(self.scratch, 'out')]
         if load in ('write', 'process'):
             options += ['--maximum-frames', str(max(40, MAXIMUM_WRITTEN_BYTES // byte_count))]
+        if load in ('write', 'process', 'exporting'):
             os.makedirs(os.path.join(self.scratch, 'out'))
         if subject == 'floor':
             load_name = 'hand-over' if load == 'latency' else load

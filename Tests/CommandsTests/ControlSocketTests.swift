@@ -48,6 +48,7 @@ func onThread<Value: Sendable>(
             case .configure: .configured(version: 7)
             case .resetStatistics: throw ControllerError(.state, "not now")
             case .stop: .done
+            case .events: .failure(ControlFailure(code: "test", message: "not for handlers"))
             }
         }
         let server = try ControlServer(in: directory, handler: handler)

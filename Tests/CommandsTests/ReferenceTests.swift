@@ -15,7 +15,9 @@ import Testing
         let text = try text(of: "Configuration.md")
         let rows = PipelineFile.keys + PipelineFile.stageKeys + PipelineFile.poolKeys
         for key in rows { #expect(text.contains("\n| `\(key)` |"), "\(key)") }
-        for key in PipelineFile.statisticsKeys + PipelineFile.memoryKeys {
+        for key in PipelineFile.statisticsKeys + PipelineFile.memoryKeys
+            + PipelineFile.journalKeys
+        {
             #expect(text.contains("`\(key)`"), "\(key)")
         }
     }
@@ -42,7 +44,8 @@ import Testing
 
     @Test(arguments: [
         [], ["run"], ["stats"], ["configure"], ["reset-stats"], ["stop"], ["status"], ["verify"],
-        ["processors"], ["new-processor"], ["simulate"], ["ledger"], ["retry"],
+        ["processors"], ["new-processor"], ["simulate"], ["ledger"], ["retry"], ["events"],
+        ["wait-event"],
     ])
     func `help is everywhere`(command: [String]) async {
         #expect(await SluiceProgram.run(command + ["--help"]) == 0)

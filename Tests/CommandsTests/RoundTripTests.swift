@@ -19,6 +19,14 @@ import Testing
         statistics: {period: 250ms}
         stallTimeLimit: 7min
         durability: file
+        journal: {maximumBytes: 1MiB, keep: 3, durability: event}
+        telemetry:
+          period: 250ms
+          route: {processors: [{enrich: {beamline: 13-IDD}}]}
+          exporters:
+            - graphite: {host: 127.0.0.1, prefix: det, excludedTags: [run, worker], maximumBytes: 1000}
+            - influx: {url: "http://127.0.0.1:8086/write?db=det", spool: {directory: spool, maximumBytes: 8MiB}}
+          prometheus: {listen: "127.0.0.1:9400"}
         stages:
           - name: correct
             workers: 2

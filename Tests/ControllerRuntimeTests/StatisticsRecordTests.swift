@@ -17,11 +17,22 @@ struct StatisticsRecordTests {
             .unsigned(.max), .signed(.min), .real(1.5), .real(.nan), .text("µ\n\""), .boolean(true),
         ]
         let statistics = values.enumerated().map {
-            StatisticSummary(key: "key\($0.offset)", value: $0.element, unit: "MBps")
+            StatisticSummary(
+                key: "key\($0.offset)", value: $0.element, unit: "MBps",
+                isCounter: [nil, true, false][$0.offset % 3])
+        }
+        var frameTimes = DurationHistogram()
+        for nanoseconds: UInt64 in [900, 1_000_000, 3_000_000_000] {
+            frameTimes.record(nanoseconds: nanoseconds)
         }
         let stage = StageSummary(
             name: "save", ledger: counts, outputs: 3, files: 4,
-            processors: [ProcessorSummary(name: "P", processorId: 1, statistics: statistics)],
+            processors: [
+                ProcessorSummary(
+                    name: "P", processorId: 1, statistics: statistics,
+                    frameTimes: FrameTimesSummary(frameTimes)),
+                ProcessorSummary(name: "Q", processorId: 2, statistics: []),
+            ],
             latency: latency)
         let worker = WorkerSummary(
             id: 1, processId: 42, stage: "save", replacements: 2,
@@ -47,6 +58,24 @@ struct StatisticsRecordTests {
         var read = back
         read.stages[0].processors[0].statistics[3].value = .real(0)
         #expect(read == expected)
+    }
+
+    @Test("keeps whole numbers real where the statistic is", arguments: [true, false])
+    func wholeReals(isOwnEncoder: Bool) throws {
+        var record = record
+        record.stages[0].processors[1].statistics = [
+            StatisticSummary(key: "processedRate", value: .real(0), unit: "1/s"),
+            StatisticSummary(key: "processingTime", value: .real(-3), unit: "s"),
+            StatisticSummary(key: "sum", value: .real(2), unit: "", isReal: true),
+            StatisticSummary(key: "nReceived", value: .unsigned(2), unit: "count"),
+            StatisticSummary(key: "lastFrameId", value: .unsigned(2), unit: ""),
+            StatisticSummary(key: "peak", value: .signed(-2), unit: "s"),
+        ]
+        let bytes =
+            isOwnEncoder ? try record.jsonLine() : try JSON.encode(record, isPretty: false)
+        let back = try JSON.decode(RunStatisticsRecord.self, from: bytes)
+        #expect(
+            back.stages[0].processors[1].statistics == record.stages[0].processors[1].statistics)
     }
 
     @Test("says the same as Foundation's encoder")

@@ -66,6 +66,8 @@ struct SummaryTests {
         var histogram = DurationHistogram()
         for _ in 0..<1000 { histogram.record(nanoseconds: 2_000_000) }
         let latency = try #require(try object(summary(histogram))["latency"] as? [String: Any])
+        #expect(latency["count"] as? Int == 1000)
+        #expect(abs(try #require(latency["sum"] as? Double) - 2) < 1e-9)
         for key in ["p50", "p99", "p99.9", "maximum"] {
             let seconds = try #require(latency[key] as? Double)
             #expect(abs(seconds - 0.002) < 0.002 * 0.07, "\(key) = \(seconds)")
@@ -75,7 +77,7 @@ struct SummaryTests {
     @Test("has the latency's keys, with null, when there was no frame")
     func noLatency() throws {
         let latency = try #require(try object(summary())["latency"] as? [String: Any])
-        #expect(Set(latency.keys) == ["p50", "p99", "p99.9", "maximum"])
+        #expect(Set(latency.keys) == ["p50", "p99", "p99.9", "maximum", "count", "sum"])
         #expect(latency.values.allSatisfy { $0 is NSNull })
     }
 

@@ -6,7 +6,9 @@ import Testing
 /// (`SLUICE_CRASH_POINT`), and is taken up.
 @Suite("A controller that dies in a commit", .timeLimit(.minutes(5)))
 struct CrashTests {
-    private static let frames = 30
+    private static let frames = 12
+    /// Frames a second: slow enough that there are always some that no commit under way holds.
+    private static let rate = 40
 
     @Test(
         "leaves nothing half done: the run that is taken up has every file once, with its bytes",
@@ -58,7 +60,8 @@ struct CrashTests {
         _ folder: TemporaryFolder, _ workers: Int, _ stages: Int, _ worker: String,
         _ place: String = "out"
     ) -> String {
-        var text = "source: {sim: {count: \(Self.frames), shape: 32x32}}\nstages:\n"
+        var text =
+            "source: {sim: {count: \(Self.frames), shape: 32x32}}\nrate: \(Self.rate)\nstages:\n"
         for stage in ["a", "b"].prefix(stages) {
             text += "  - name: \(stage)\n"
             if stage == "b" { text += "    from: a\n" }

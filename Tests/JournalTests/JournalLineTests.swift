@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Journal
@@ -45,6 +46,37 @@ struct JournalLineTests {
         #expect(try value.json() == json)
         if case .double(let number) = value, !number.isFinite { return }
         #expect(JournalValue(json: json) == value)
+    }
+
+    /// Each scalar escaped or kept for itself, as RFC 8259 §7 and the rule for controls say.
+    private static func escaped(_ text: String) -> String {
+        let short: [Unicode.Scalar: String] = [
+            "\"": #"\""#, "\\": #"\\"#, "\n": #"\n"#, "\r": #"\r"#, "\t": #"\t"#,
+        ]
+        let inner = text.unicodeScalars.map { scalar -> String in
+            if let word = short[scalar] { return word }
+            guard scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) else {
+                return String(scalar)
+            }
+            let digits = String(scalar.value, radix: 16)
+            return #"\u"# + String(repeating: "0", count: 4 - digits.count) + digits
+        }
+        return "\"" + inner.joined() + "\""
+    }
+
+    @Test(arguments: 0..<5)
+    func `any text is escaped scalar by scalar`(_ seed: UInt64) throws {
+        var numbers = SeededNumbers(seed: seed)
+        for _ in 0..<500 {
+            var text = ""
+            for _ in 0..<Int.random(in: 0...12, using: &numbers) {
+                let limit: UInt32 =
+                    [0x30, 0x100, 0x800, 0x11_0000].randomElement(using: &numbers) ?? 1
+                let code = UInt32.random(in: 0..<limit, using: &numbers)
+                text.unicodeScalars.append(Unicode.Scalar(code) ?? "x")
+            }
+            #expect(try JournalValue.string(text).json() == Self.escaped(text))
+        }
     }
 
     @Test(

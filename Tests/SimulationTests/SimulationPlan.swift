@@ -105,8 +105,9 @@ struct SimulationPlan {
     }
 
     /// Steps after which a run must have ended: a frame needs some hundred where nothing goes wrong,
-    /// and may become dozens on its way.
-    var maximumStepCount: Int { calmStep + 60_000 + 6000 * frameCount }
+    /// and may become dozens on its way; the pauses before lives of a worker grow to 10 s, thousands of steps
+    /// each, and it may have ten of them.
+    var maximumStepCount: Int { calmStep + 600_000 + 6000 * frameCount }
 
     // MARK: Frames
 

@@ -118,4 +118,19 @@ struct DurationHistogramTests {
         }
         #expect(!error.description.isEmpty)
     }
+
+    @Test(arguments: 0..<10)
+    func `Counts below powers of two are exact`(_ seed: UInt64) {
+        var numbers = SeededNumbers(seed: seed)
+        var histogram = DurationHistogram()
+        let values = (0..<500).map { _ in
+            numbers.next() >> UInt64.random(in: 0...60, using: &numbers)
+        }
+        for value in values { histogram.record(nanoseconds: value) }
+        for exponent in 5...41 {
+            let below = values.count { $0 < 1 << UInt64(exponent) }
+            #expect(histogram.count(belowPowerOfTwo: exponent) == UInt64(below))
+        }
+        #expect(DurationHistogram().count(belowPowerOfTwo: 20) == 0)
+    }
 }

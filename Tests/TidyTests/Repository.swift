@@ -27,7 +27,7 @@ struct Repository {
     private static let folders = ["Sources", "Tests", "Workers", "Docs", "scripts", ".ci"]
     private static let topLevelFiles = ["Package.swift", "README.md"]
     private static let extensions: Set = [
-        "swift", "c", "h", "md", "sh", "py", "yaml", "yml", "txt", "modulemap", "",
+        "swift", "c", "h", "md", "sh", "py", "yaml", "yml", "json", "txt", "modulemap", "",
     ]
 
     init(files: [File]) { self.files = files }

@@ -1,6 +1,6 @@
 /// What one trial is asked to do: `LOAD --key value …`, as scripts/bench writes it.
 struct Options {
-    /// `hand-over`, `sum`, `write`, `process`, `latency` or `control`.
+    /// `hand-over`, `sum`, `write`, `process`, `latency`, `control`, `routing`, `rendering` or `exporting`.
     let load: String
     private let values: [String: String]
 
@@ -43,9 +43,15 @@ struct Options {
     var runDirectory: String? { values["run-directory"].flatMap { $0 == "none" ? nil : $0 } }
     /// Whether workers are watched for hangs (`--supervision off`: their ends only).
     var isSupervised: Bool { values["supervision"] != "off" }
+    /// Whether statistics and events go to exporters (`--telemetry on`): a file, and a destination that is not
+    /// there, with a spool on disk.
+    var hasTelemetry: Bool { values["telemetry"] == "on" }
+    /// With telemetry: the port of the page for Prometheus; 0: one that is free.
+    var pagePort: Int { number("page-port", 0) }
     /// Path of the worker executable; nil: `sluice-worker` beside this program.
     var worker: String? { values["worker"] }
-    /// Where the processor runs alone: `immediate`, `staged` or `committed`.
+    /// Another form of the same load: `staged` or `committed` where the processor runs alone, `influx` for
+    /// `rendering`, `background` for `exporting`.
     var files: String { values["files"] ?? "immediate" }
     /// `shared` or `inline`.
     var plane: String { values["plane"] ?? "shared" }

@@ -1,5 +1,6 @@
 import ControllerRuntime
 import NDArrays
+import RunTelemetry
 import Synchronization
 
 /// The run that a load asks for: supervision, ledger, statistics and a run directory are on unless
@@ -35,14 +36,20 @@ func configuration(_ options: Options, load: String, inFlight: Int, slots: Int) 
 func stream(_ options: Options) async throws -> TrialResult {
     let layout = try ArrayLayout(.uint16, width: options.width, height: options.width)
     let source = PrefilledSource(layout: layout, maximumCount: options.maximumFrames)
+    let destination = options.hasTelemetry ? try AbsentDestination() : nil
+    let telemetry = try destination.map {
+        try RunTelemetry(telemetryConfiguration(options, to: $0))
+    }
     let controller = try Controller(
         configuration(
             options, load: options.load, inFlight: options.inFlight, slots: options.slots),
-        source: source)
+        source: source, observer: telemetry)
+    try await telemetry?.start(controller)
     let run = Task { try await controller.run() }
     let window = Task.detached { measure(source, options) }
     let summary = try await run.value
     var result = await window.value
+    if let telemetry { result.deliveries = try await finish(telemetry) }
     guard summary.certificate.balanced, summary.processed == summary.accepted else {
         throw BenchmarkError("the run did not go through: \(summary.certificate.statement)")
     }

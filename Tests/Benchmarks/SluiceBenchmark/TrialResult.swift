@@ -24,6 +24,8 @@ struct TrialResult: Encodable {
     var startSeconds: Double?
     var getStatsSeconds: Double?
     var stopSeconds: Double?
+    /// Calls of backends, where events are sent through a router.
+    var deliveries: UInt64?
     /// CPU seconds of all processes for one gathering of statistics, of an idle run.
     var gatheringCpuSeconds: Double?
 

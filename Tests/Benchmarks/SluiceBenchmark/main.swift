@@ -9,6 +9,9 @@ do {
     case "latency": result = try await latency(options)
     case "control": result = try await control(options)
     case "process": result = try process(options)
+    case "routing": result = try routing(options)
+    case "rendering": result = try rendering(options)
+    case "exporting": result = try exporting(options)
     default: throw BenchmarkError("\(options.load) is no load")
     }
     print(try result.line())
