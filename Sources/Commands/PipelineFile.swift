@@ -109,6 +109,7 @@ enum PipelineFile {
             } else {
                 source.paths = try entry.value.texts()
             }
+            guard !source.paths.isEmpty else { throw entry.value.error("has no paths") }
         } else {
             source.settings = try entry.value.structure()
             _ = entry.value.isNull ? [:] : try entry.value.values(keys: kind.settings.map(\.name))

@@ -176,6 +176,7 @@ import Testing
         ),
         ("source: {sim: {cont: 5}}\nstages: [{processors: [P]}]", "the unknown key cont"),
         ("source: {tiff: {}}\nstages: [{processors: [P]}]", "has no paths"),
+        ("source: {npy: []}\nstages: [{processors: [P]}]", "has no paths"),
         ("source: scan.tif\nstages: [{processors: [P]}]", "write tiff:scan.tif"),
         ("plane: fast\nstages: [{processors: [P]}]", "must be shared or inline"),
         ("rate: 0\nstages: [{processors: [P]}]", "rate is `0`: it must be frames per second"),

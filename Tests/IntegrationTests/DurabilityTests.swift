@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -57,9 +58,12 @@ struct DurabilityTests {
             ["cc", "-shared", "-fPIC", "-o", "library.so", "library.c"], in: folder
         ).end()
         try #require(compiled.exitCode == 0, "\(compiled.error)")
+        // Beside what is preloaded already: the thread sanitizer's run has a library of its own.
+        let inherited = ProcessInfo.processInfo.environment["LD_PRELOAD"].map { [$0] } ?? []
+        let preload = ([folder.file("library.so")] + inherited).joined(separator: ":")
         let run = try await CommandRun.start(
             [
-                "LD_PRELOAD=\(folder.file("library.so"))", "CALLS=\(folder.file("calls"))",
+                "LD_PRELOAD=\(preload)", "CALLS=\(folder.file("calls"))",
                 "timeout", "-k", "2", "60", try #require(BuiltProducts.executable("sluice")), "run",
                 "--source", "sim:count=\(Self.frames),shape=16x16", "--run-dir", "run", "--worker",
                 try #require(BuiltProducts.executable("sluice-worker")), "--processor",

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Hundreds of lost workers", .timeLimit(.minutes(3)))
+@Suite("Hundreds of lost workers", .timeLimit(.minutes(15)))
 struct LeakTests {
     private let folder: TemporaryFolder
 
