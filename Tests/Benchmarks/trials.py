@@ -141,8 +141,11 @@ class Trials:
                 stderr=subprocess.DEVNULL, timeout=TIME_LIMIT_SECONDS)
             if done.returncode != 0:
                 return None
-            with open(report) as lines:
-                last = [line.split() for line in lines if line.rstrip().endswith('total')]
-            totals.append(next(int(word) for word in last[-1][2:] if word.isdigit()))
+            with open(report) as file:
+                lines = file.read().splitlines()
+            # The columns end where their headings do; some versions of strace leave one of a total empty.
+            edge = next(line.index(' calls') + len(' calls') for line in lines if ' calls' in line)
+            total = [line for line in lines if line.endswith(' total')][-1]
+            totals.append(int(total[:edge].split()[-1]))
         shutil.rmtree(self.scratch, ignore_errors=True)
         return (totals[1] - totals[0]) / (counts[1] - counts[0])

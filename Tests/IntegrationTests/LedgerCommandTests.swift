@@ -117,7 +117,7 @@ struct LedgerCommandTests {
         defer { watch.close() }
         let program: String = try #require(BuiltProducts.executable("sluice"))
         let started = try CommandRun.start(
-            [program] + interruption.command(Interruption.oneStage, "--rate", "50"), in: folder)
+            [program] + interruption.command(Interruption.oneStage, "--rate", "10"), in: folder)
         try watch.wait(for: 10, suffix: ".tiff")
         let live = try await interruption.sluice(["ledger", "run", "--format", "json"])
         #expect(live.exitCode == 0)
