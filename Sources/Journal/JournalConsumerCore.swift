@@ -126,7 +126,8 @@ final class JournalConsumerCore<Event: JournalEventBase>: Sendable {
         while true {
             let isWanted = monitor.wait { state in
                 guard state.generation == generation, !state.isClosed else { return false }
-                let room = limits.queueCount - (state.queue.count - state.takenCount)
+                // History goes in as a whole, and so may be more than there is room for.
+                let room = max(0, limits.queueCount - (state.queue.count - state.takenCount))
                 guard room > 0 || rest.isEmpty else { return nil }
                 state.queue += rest.prefix(room)
                 // In one with the queue, so that a start that continues leaves out none and repeats none.
