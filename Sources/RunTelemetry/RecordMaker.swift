@@ -150,7 +150,8 @@ extension JournalValue {
 }
 
 extension MetricValue {
-    /// The value of a field; lists and objects as JSON, nil for `null`.
+    /// The value of a field; lists and objects as JSON, nil for `null` and for what JSON can't hold (a list with a
+    /// number that is not finite).
     init?(_ value: JournalValue) {
         switch value {
         case .null: return nil

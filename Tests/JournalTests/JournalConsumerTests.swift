@@ -265,6 +265,14 @@ struct JournalConsumerTests {
         #expect(rest == Array(21...50) + [0] + Array(51...100))
     }
 
+    @Test func `history may be more than the queue holds, and what follows waits for room`() throws
+    {
+        let transport = ScriptedTransport(
+            mixed + [[], [event(9, at: 80)]], ending: [])
+        let consumer = consumer(transport, limits: .init(queueCount: 3)).start()
+        #expect(try consumer.pollAll().map(\.seq) == Array(1...9))
+    }
+
     @Test func `too much history to be put in order is refused, with what to do`() throws {
         let transport = ScriptedTransport(mixed)
         let consumer = consumer(transport, limits: .init(historyCount: 5)).start()

@@ -225,10 +225,10 @@ import Testing
         target.awaitCalls(1)
         let done = Doorbell()
         #expect(
-            startExportThread("sender") {
+            startDetachedThread("sender") {
                 _ = try? pool.send("2")
                 done.ring()
-            })
+            } == 0)
         while !pool.spool.isBlocking { sched_yield() }
         #expect(pool.statuses[0].state == .blocked)
         target.mode = .works

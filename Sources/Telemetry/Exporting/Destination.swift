@@ -88,7 +88,7 @@ final class Destination: Sendable {
     private func start() -> Bool {
         state.withLock { state in
             guard !state.hasThread else { return true }
-            state.hasThread = startExportThread("export \(name)") { [self] in run() }
+            state.hasThread = startDetachedThread("export \(name)") { [self] in run() } == 0
             return state.hasThread
         }
     }

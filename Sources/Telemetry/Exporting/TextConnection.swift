@@ -79,7 +79,7 @@ final class HostResolver: Sendable {
         let answered = Answered()
         state.withLock { state in
             guard !state.isRunning else { return }
-            state.isRunning = startExportThread("resolve") { [self] in run(answered) }
+            state.isRunning = startDetachedThread("resolve") { [self] in run(answered) } == 0
         }
         _ = interruption.wait(answered.descriptor, Int32(POLLIN), until: deadline)
         let answer = state.withLock { state in

@@ -85,7 +85,7 @@ public final class MetricWriter: Sendable {
         self.queue = queue
         self.destination = destination
         self.clock = clock
-        let isStarted = startExportThread("writer " + queue.writer) { self.run(retry) }
+        let isStarted = startDetachedThread("writer " + queue.writer) { self.run(retry) } == 0
         guard isStarted else {
             throw RenderError.invalidSetting(
                 "writer \(queue.writer): the system has no thread left; stop other programs")

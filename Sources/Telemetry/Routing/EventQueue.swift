@@ -1,57 +1,4 @@
-internal import CLinux
 internal import Glibc
-
-/// A lock with a condition on the monotonic clock: steps of the wall clock lengthen no wait.
-final class EventMonitor: @unchecked Sendable {  // guard: the mutex
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
-
-    init() {
-        mutex = .allocate(capacity: 1)
-        mutex.initialize(to: pthread_mutex_t())
-        pthread_mutex_init(mutex, nil)
-        var attributes = pthread_condattr_t()
-        pthread_condattr_init(&attributes)
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        condition = .allocate(capacity: 1)
-        condition.initialize(to: pthread_cond_t())
-        pthread_cond_init(condition, &attributes)
-        pthread_condattr_destroy(&attributes)
-    }
-
-    deinit {
-        pthread_cond_destroy(condition)
-        pthread_mutex_destroy(mutex)
-        condition.deallocate()
-        mutex.deallocate()
-    }
-
-    func locked<Value>(_ body: () -> Value) -> Value {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        return body()
-    }
-
-    /// Wakes all that wait; called with the lock held, as are both forms of waiting.
-    func changed() { pthread_cond_broadcast(condition) }
-
-    func wait() { pthread_cond_wait(condition, mutex) }
-
-    /// Waits for a change until then; false: the time is over.
-    func wait(until deadline: ContinuousClock.Instant) -> Bool {
-        let rest = ContinuousClock.now.duration(to: deadline)
-        guard rest > .zero else { return false }
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        // A day at most, so that no sum overflows; the caller looks again.
-        let (seconds, attoseconds) = min(rest, .seconds(86_400)).components
-        let nanoseconds = time.tv_nsec + Int(attoseconds / 1_000_000_000)
-        time.tv_sec += Int(seconds) + nanoseconds / 1_000_000_000
-        time.tv_nsec = nanoseconds % 1_000_000_000
-        pthread_cond_timedwait(condition, mutex, &time)
-        return true
-    }
-}
 
 /// A bounded queue whose elements a thread of its own takes out, in order. When nobody holds the queue any
 /// more, the thread takes out what is left and ends.
@@ -74,12 +21,13 @@ final class EventQueue<Element: Sendable>: Sendable {
         try isolation.check()
         let core = Core(isolation, maximumBatch)
         self.core = core
-        try startThread(name) {
+        let code = startDetachedThread(name) {
             while let batch = core.next() {
                 take(batch)
                 core.finished()
             }
         }
+        guard code == 0 else { throw .noThread(name: name, errno: code) }
     }
 
     deinit { core.close() }
@@ -208,42 +156,5 @@ final class EventQueue<Element: Sendable>: Sendable {
                 return left
             }
         }
-    }
-}
-
-private final class ThreadStart: Sendable {
-    let name: String
-    let body: @Sendable () -> Void
-
-    init(_ name: String, _ body: @escaping @Sendable () -> Void) {
-        self.name = name
-        self.body = body
-    }
-}
-
-/// Starts a thread that runs `body` once and is joined by nobody. The system keeps 15 bytes of the name.
-private func startThread(
-    _ name: String, _ body: @escaping @Sendable () -> Void
-) throws(RoutingError) {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    // Room for the calls of nested routers; pages that are never touched cost nothing.
-    pthread_attr_setstacksize(&attributes, 1 << 20)
-    let start = Unmanaged.passRetained(ThreadStart(name, body))
-    var thread = pthread_t()
-    let result = pthread_create(
-        &thread, &attributes,
-        { argument in
-            guard let argument else { return nil }
-            let start = Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue()
-            _ = cl_set_thread_name(start.name)
-            start.body()
-            return nil
-        }, start.toOpaque())
-    if result != 0 {
-        start.release()
-        throw .noThread(name: name, errno: result)
     }
 }
