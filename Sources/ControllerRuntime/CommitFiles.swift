@@ -16,8 +16,10 @@ struct CommitFiles: ~Copyable {
     /// Waits for room in the ledger; false when that has lasted too long.
     private let waitForRoom: (LedgerStall) -> Bool
     private var records = ByteWriter()
-    /// Closings of commits, written when all files of a batch have their names.
+    /// Closings of commits whose files have their names, written before the intents of the next batch.
     private var closings: [Closing] = []
+    /// Whether closings of commits are among `records`.
+    private var hasClosings = false
     private var highestFrameId: UInt64 = 0
     /// Output directories in which names were given in this batch.
     private var renamedIn = StagingDirectories()
@@ -45,9 +47,12 @@ struct CommitFiles: ~Copyable {
     /// The first thing that went wrong with them for good.
     var problem: String? { ledger.problem ?? statistics.problem ?? log.problem }
 
-    /// What is known goes into the ledger first, then the intents of all commits; then come the renames,
-    /// then the closings of what was committed: two writes a batch.
+    /// What is known goes into the ledger first, with the closings of what the batch before committed, then
+    /// the intents of all commits; then come the renames: one write a batch. A life that ends before the
+    /// closings are written leaves intents whose files have their names, and the next life takes those frames
+    /// as done.
     mutating func carryOut(_ jobs: [CommitJob]) -> [CommitOutcome] {
+        addClosings()
         for job in jobs { record(job) }
         var commitCount = 0
         for case .commit(let request) in jobs where !request.files.isEmpty {
@@ -62,7 +67,7 @@ struct CommitFiles: ~Copyable {
         }
         var outcomes: [CommitOutcome] = []
         for job in jobs { carryOut(job, &outcomes) }
-        if !closings.isEmpty { endCommits() }
+        endCommits()
         for case .end(let accounts) in jobs { end(accounts) }
         return outcomes
     }
@@ -117,18 +122,36 @@ struct CommitFiles: ~Copyable {
         }
     }
 
+    /// What is durable with every file is so before its frame is told of; everything else waits.
     private mutating func endCommits() {
-        if launch.durability == .file { renamedIn.sync { ledger.note($0) } }
+        guard !closings.isEmpty else { return }
+        if launch.paths == nil { return closings.removeAll(keepingCapacity: true) }
+        guard launch.durability == .file else { return }
+        renamedIn.sync { ledger.note($0) }
         renamedIn = StagingDirectories()
-        if launch.paths != nil { write(closings) }
-        closings.removeAll(keepingCapacity: true)
+        writeClosings()
+    }
+
+    /// Whether there are closings of commits that are not in the ledger.
+    var owesClosings: Bool { !closings.isEmpty }
+
+    /// Writes the closings of what was committed, with all records that wait.
+    mutating func writeClosings() {
+        addClosings()
         flush()
         sync(launch.durability == .file)
-        crash.reach(.closings)
+    }
+
+    private mutating func addClosings() {
+        guard !closings.isEmpty else { return }
+        write(closings)
+        closings.removeAll(keepingCapacity: true)
+        hasClosings = true
     }
 
     private mutating func end(_ accounts: [LedgerAccount]) {
         guard launch.paths != nil else { return }
+        addClosings()
         if launch.durability == .run { directories.syncFileSystems { ledger.note($0) } }
         for account in accounts { LedgerRecord.account(account).write(to: &records) }
         flush()
@@ -306,7 +329,7 @@ struct CommitFiles: ~Copyable {
     }
 
     /// Writes the records gathered so far; while there is no room it waits.
-    mutating func flush() {
+    private mutating func flush() {
         var stall: LedgerStall?
         while !records.isEmpty, !hasGivenUp {
             let code = ledger.append(records.bytes)
@@ -325,6 +348,8 @@ struct CommitFiles: ~Copyable {
             stall = current
         }
         records.removeAll()
+        if hasClosings { crash.reach(.closings) }
+        hasClosings = false
     }
 
     private func sync(_ isWanted: Bool) {

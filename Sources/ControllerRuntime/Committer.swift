@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NDArrays
 internal import Pipes
 internal import Synchronization
@@ -99,6 +100,11 @@ final class Committer: Sendable {
     /// Time between two tries to write the ledger: the first, doubled up to the longest.
     private static let firstPauseMilliseconds: Int32 = 100
     private static let longestPauseMilliseconds: Int32 = 1000
+    /// Nanoseconds from the beginning of a batch to that of the next: frames that come faster share the writes
+    /// of the ledger and the wakings of both threads. The first after a rest waits for nobody.
+    private static let batchPeriod: UInt64 = 1_000_000
+    /// The longest that closings of commits wait for the next batch, to be written with it.
+    private static let closingPeriodMilliseconds: Int32 = 20
     /// How long a run that ends at once waits for room in the ledger.
     private static let closingTimeLimit: UInt64 = 5_000_000_000
 
@@ -194,16 +200,23 @@ final class Committer: Sendable {
     /// The body of the thread: carries jobs out until `close`.
     func run(_ launch: CommitterLaunch) {
         var files = CommitFiles(launch) { self.waitForRoom($0, launch.stallTimeLimit) }
+        var nextBatchAt: UInt64 = 0
         while true {
-            let (jobs, isClosed) = state.withLock { state in
-                defer { state.jobs = [] }
+            let (hasJobs, isClosed) = state.withLock { state in
                 state.sleeps = state.jobs.isEmpty && !state.isClosed
-                return (state.jobs, state.isClosed)
+                return (!state.jobs.isEmpty, state.isClosed)
             }
-            if jobs.isEmpty {
+            guard hasJobs else {
                 if isClosed { break }
-                do { _ = try flag.wait() } catch { continue }
+                waitForJobs(&files)
                 continue
+            }
+            let now = MonotonicClock.now()
+            if now < nextBatchAt { usleep(UInt32((nextBatchAt - now) / 1000)) }
+            nextBatchAt = max(now, nextBatchAt) + Self.batchPeriod
+            let jobs = state.withLock { state in
+                defer { state.jobs = [] }
+                return state.jobs
             }
             let outcomes = files.carryOut(jobs)
             let wake = state.withLock { state in
@@ -217,10 +230,24 @@ final class Committer: Sendable {
             }
             if wake { wakeEngine() }
         }
-        files.flush()
+        files.writeClosings()
         // Every worker was reaped before `close`: nobody needs what is still staged.
         files.directories.removeLeftovers(ofRun: launch.runId)
         state.withLock { note(&$0, files.problem, hasGivenUp: files.hasGivenUp) }
+    }
+
+    /// Waits for jobs; when none come soon, the closings that are owed are written.
+    private func waitForJobs(_ files: inout CommitFiles) {
+        do {
+            let limit = files.owesClosings ? Self.closingPeriodMilliseconds : -1
+            if try !flag.wait(timeoutMilliseconds: limit), files.owesClosings {
+                files.writeClosings()
+                state.withLock { note(&$0, files.problem, hasGivenUp: files.hasGivenUp) }
+                if files.hasGivenUp { wakeEngine() }
+            }
+        } catch {
+            // Asking for jobs again at once is all that is left to do when the kernel has no memory for a wait.
+        }
     }
 
     private func note(_ state: inout State, _ problem: String?, hasGivenUp: Bool) {

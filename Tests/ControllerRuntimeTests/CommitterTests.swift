@@ -1,6 +1,8 @@
 import Glibc
+import NDArrays
 import TestSupport
 import Testing
+import WorkerProtocol
 
 @testable import ControllerRuntime
 
@@ -56,5 +58,70 @@ struct CommitterTests {
         committer.run(launch)
         #expect(committer.waitingLogByteCount == 0)
         #expect(try folder.text(of: "log") == "one\nthree\n")
+    }
+
+    @Test("writes what was committed with the intents of the next batch, in order")
+    func sharedWrite() throws {
+        try beginLedger()
+        var files = CommitFiles(launch) { _ in false }
+        let outcomes = files.carryOut([try commit(frame: 1)])
+        #expect(outcomes.map(\.fileCount) == [1])
+        #expect(try ledgerWords() == ["intent 1"])
+        let owes = files.owesClosings
+        #expect(owes)
+        let parts = Closing(key: FrameKey(frameId: 9), stage: 1, fate: .processed)
+        _ = files.carryOut([.closings([parts], highestFrameId: 9), try commit(frame: 2)])
+        #expect(try ledgerWords() == ["intent 1", "closed 1", "closed 9", "intent 2"])
+        _ = files.carryOut([.end([])])
+        #expect(try ledgerWords().last == "closed 2")
+        let stillOwes = files.owesClosings
+        #expect(!stillOwes)
+    }
+
+    @Test("writes what was committed soon when no other batch comes")
+    func rest() async throws {
+        try beginLedger()
+        let committer = try Committer(wakeEngine: {})
+        let launch = launch
+        let thread = Task.detached { committer.run(launch) }
+        var jobs = [try commit(frame: 1)]
+        committer.submit(&jobs)
+        // The time limit of the suite ends it.
+        while try ledgerWords().last != "closed 1" { await Task.yield() }
+        committer.close()
+        await thread.value
+    }
+
+    private func beginLedger() throws {
+        let run = LedgerRun(
+            runId: "abc", source: "s", fingerprint: nil, frameCount: nil,
+            stages: [.init(name: "first", from: nil), .init(name: "second", from: "first")])
+        #expect(run.begin(RecordFile(path: folder.file("ledger"))) == 0)
+    }
+
+    private func commit(frame: UInt64) throws -> CommitJob {
+        let staged = try folder.write("pixels", to: ".\(frame).part")
+        let file = StagedFile(
+            stagedPath: staged, finalPath: folder.file("\(frame).tiff"), byteCount: 6,
+            checksum: nil, mayReplace: false)
+        var closing = Closing(key: FrameKey(frameId: frame), stage: 0, fate: .processed)
+        closing.fileCount = 1
+        return .commit(
+            CommitRequest(
+                place: Int(frame), closing: closing, files: [file], report: nil, outputs: []))
+    }
+
+    /// The intents and closings of the ledger, in order.
+    private func ledgerWords() throws -> [String] {
+        var reader = try LedgerReader(path: folder.file("ledger"))
+        var words: [String] = []
+        while let record = try reader.next() {
+            switch record {
+            case .intent(let closing, _): words.append("intent \(closing.key)")
+            case .closings(let batch): words += batch.closings.map { "closed \($0.key)" }
+            default: break
+            }
+        }
+        return words
     }
 }
