@@ -37,7 +37,8 @@ struct Fault: Sendable, CustomTestStringConvertible {
         Fault("kill", ["signal": "15"], causes: "signal 15"),
         Fault("kill", ["signal": "1"], causes: "signal 1 "),
         Fault("garbage", causes: "what is no message", isCharged: false),
-        Fault("halfMessage", causes: "exited with code 0"),
+        // Another of its threads may still write behind the half message before the process has ended.
+        Fault("halfMessage", causes: "exited with code 0", "what is no message"),
         Fault(
             "outOfPlace", ["message": "welcome"], causes: "answered what was not asked",
             isCharged: false),
@@ -115,7 +116,7 @@ struct SupervisionTests {
         #expect(fault.causes.contains { cause.contains($0) }, "\(cause)")
         #expect(try #require(loss.number("detectionSeconds")) >= 0)
         // A worker that lives on may have finished the frame, or begun others, before it is killed.
-        if fault.isCharged {
+        if fault.isCharged && !cause.contains("what is no message") {
             #expect(loss.text("charged") == "20")
             #expect(loss.number("attempts") == 1)
         }
