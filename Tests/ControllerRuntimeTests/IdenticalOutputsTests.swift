@@ -107,15 +107,16 @@ struct IdenticalOutputsTests {
             try commit(frame: 2, "pixels", as: "2.tiff"),
             try commit(frame: 3, "pixels", as: "2.tiff"),
         ]
-        let outcomes =
-            switch lives {
-            // In one batch, in one life, in two lives.
-            case 1: first.carryOut(jobs)
-            case 2: jobs.flatMap { first.carryOut([$0]) }
-            default:
-                first.carryOut(Array(jobs[..<2]))
-                    + secondLife { $0.carryOut([jobs[2]]) }
-            }
+        var outcomes: [CommitOutcome] = []
+        switch lives {
+        // In one batch, in one life, in two lives.
+        case 1: outcomes = first.carryOut(jobs)
+        case 2: for job in jobs { outcomes += first.carryOut([job]) }
+        default:
+            outcomes = first.carryOut(Array(jobs[..<2]))
+            first.writeClosings()
+            outcomes += secondLife { $0.carryOut([jobs[2]]) }
+        }
         #expect(outcomes.map { $0.failure == nil } == [true, true, false])
         let reason = try #require(outcomes.last?.failure)
         #expect(reason.contains("is already the output of frame 2 of this run"), "\(reason)")
