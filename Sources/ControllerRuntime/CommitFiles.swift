@@ -30,8 +30,13 @@ struct CommitFiles: ~Copyable {
     private var ownedNames: OwnedNames?
     /// How often the ledger may still be read for whose file has a name.
     private var ownerQuestionsLeft = 20
+    /// Staged files of announced commits that did not go through. They are removed when the ledger says so:
+    /// an intent without its staged file would say that the file got its name.
+    private var undoneFiles: [StagedFile] = []
     /// Whether the ledger is given up: nothing more is committed.
     private(set) var hasGivenUp = false
+    /// Whether staged files are left for the next life, which needs them to know what was committed.
+    private(set) var leavesStagedFiles = false
 
     init(_ launch: CommitterLaunch, waitForRoom: @escaping (LedgerStall) -> Bool) {
         self.launch = launch
@@ -67,6 +72,7 @@ struct CommitFiles: ~Copyable {
         }
         var outcomes: [CommitOutcome] = []
         for job in jobs { carryOut(job, &outcomes) }
+        removeUndoneFiles()
         endCommits()
         for case .end(let accounts) in jobs { end(accounts) }
         return outcomes
@@ -122,14 +128,33 @@ struct CommitFiles: ~Copyable {
         }
     }
 
-    /// What is durable with every file is so before its frame is told of; everything else waits.
+    /// With `durability: file` names and closings are on the disk before the engine takes the outcomes; else
+    /// the closings wait.
     private mutating func endCommits() {
         guard !closings.isEmpty else { return }
-        if launch.paths == nil { return closings.removeAll(keepingCapacity: true) }
-        guard launch.durability == .file else { return }
-        renamedIn.sync { ledger.note($0) }
-        renamedIn = StagingDirectories()
-        writeClosings()
+        if launch.durability == .file {
+            renamedIn.sync { ledger.note($0) }
+            renamedIn = StagingDirectories()
+        }
+        if launch.paths == nil {
+            closings.removeAll(keepingCapacity: true)
+        } else if launch.durability == .file {
+            writeClosings()
+        }
+    }
+
+    private mutating func removeUndoneFiles() {
+        guard !undoneFiles.isEmpty else { return }
+        flush()
+        sync(launch.durability == .file)
+        crash.reach(.undone)
+        // A ledger that was given up does not say so: they stay for the next life.
+        if hasGivenUp {
+            leavesStagedFiles = true
+        } else {
+            for file in undoneFiles { unlink(file.stagedPath) }
+        }
+        undoneFiles.removeAll()
     }
 
     /// Whether there are closings of commits that are not in the ledger.
@@ -150,9 +175,9 @@ struct CommitFiles: ~Copyable {
     }
 
     private mutating func end(_ accounts: [LedgerAccount]) {
+        if launch.durability == .run { directories.syncFileSystems { ledger.note($0) } }
         guard launch.paths != nil else { return }
         addClosings()
-        if launch.durability == .run { directories.syncFileSystems { ledger.note($0) } }
         for account in accounts { LedgerRecord.account(account).write(to: &records) }
         flush()
         sync(launch.durability != .none)
@@ -164,8 +189,8 @@ struct CommitFiles: ~Copyable {
         var outcome = CommitOutcome(place: request.place)
         guard !request.files.isEmpty else { return outcome }
         guard !hasGivenUp else {
-            // The run ends, and the frame is one for those who take it up.
-            undo(request, [])
+            // The run ends, and the frame is one for those who take it up. Its intent is not in the ledger.
+            for file in request.files { unlink(file.stagedPath) }
             outcome.held = "its files could not be announced in the ledger"
             return outcome
         }
@@ -173,10 +198,12 @@ struct CommitFiles: ~Copyable {
             return fail(request, "the names of its files are too long for the ledger")
         }
         var named: [StagedFile] = []
+        var wereThere: [StagedFile] = []
         for (index, file) in request.files.enumerated() {
             switch publish(file, request.closing) {
             case .named: named.append(file)
             case .wasThere:
+                wereThere.append(file)
                 let isTwice = request.files[..<index].contains { $0.finalPath == file.finalPath }
                 if isTwice { return fail(request, nameTaken(file, request.closing), named) }
             case .failed(let reason): return fail(request, reason, named)
@@ -188,6 +215,7 @@ struct CommitFiles: ~Copyable {
             if index == 0 && request.files.count > 1 { crash.reach(.firstRename) }
             if launch.durability == .file { renamedIn.add(directoryOf: file.finalPath) }
         }
+        for file in wereThere { unlink(file.stagedPath) }
         outcome.fileCount = request.files.count
         if ownedNames != nil { for file in request.files { ownedNames?.insert(file.finalPath) } }
         closings.append(request.closing)
@@ -195,7 +223,7 @@ struct CommitFiles: ~Copyable {
         return outcome
     }
 
-    private func fail(
+    private mutating func fail(
         _ request: CommitRequest, _ reason: String, _ named: [StagedFile] = []
     ) -> CommitOutcome {
         undo(request, named)
@@ -203,9 +231,12 @@ struct CommitFiles: ~Copyable {
     }
 
     /// A frame leaves all of its files or none; one that may have replaced another's stays.
-    private func undo(_ request: CommitRequest, _ named: [StagedFile]) {
+    private mutating func undo(_ request: CommitRequest, _ named: [StagedFile]) {
         for file in named where !file.mayReplace { unlink(file.finalPath) }
-        for file in request.files { unlink(file.stagedPath) }
+        undoneFiles += request.files
+        guard launch.paths != nil, LedgerRecord.fitsIntent(request.files) else { return }
+        LedgerRecord.undone(key: request.closing.key, stage: request.closing.stage)
+            .write(to: &records)
     }
 
     private func report(_ request: CommitRequest, _ outcome: CommitOutcome) {
@@ -241,7 +272,6 @@ struct CommitFiles: ~Copyable {
         if launch.acceptsIdenticalOutputs, FileCheck.areSame(file.finalPath, file.stagedPath),
             !isOfRun(file.finalPath)
         {
-            unlink(file.stagedPath)
             return .wasThere
         }
         return .failed(nameTaken(file, closing))

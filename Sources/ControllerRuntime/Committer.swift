@@ -182,6 +182,9 @@ final class Committer: Sendable {
     /// Why the ledger can't be written now, or what of the records was lost; nil when all is well.
     var problem: String? { state.withLock { $0.stall ?? $0.problem } }
 
+    /// Why the ledger can't be written now; nil when it can.
+    var stall: String? { state.withLock { $0.stall } }
+
     /// Why the ledger could not be written for so long that the run has to end; nil when it could.
     var surrender: String? { state.withLock { $0.hasGivenUp ? $0.problem : nil } }
 
@@ -231,8 +234,8 @@ final class Committer: Sendable {
             if wake { wakeEngine() }
         }
         files.writeClosings()
-        // Every worker was reaped before `close`: nobody needs what is still staged.
-        files.directories.removeLeftovers(ofRun: launch.runId)
+        // Every worker was reaped before `close`: nobody else needs what is still staged.
+        if !files.leavesStagedFiles { files.directories.removeLeftovers(ofRun: launch.runId) }
         state.withLock { note(&$0, files.problem, hasGivenUp: files.hasGivenUp) }
     }
 

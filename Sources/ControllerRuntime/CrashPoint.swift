@@ -16,6 +16,8 @@ struct CrashPoint {
         case renames
         /// The closings of commits are written.
         case closings
+        /// It is written which commits did not go through; their staged files are there.
+        case undone
     }
 
     private let step: Step?

@@ -49,6 +49,11 @@ extension Engine {
 
     private func begin(_ request: ConfigureRequest) throws(ControllerError) {
         guard takesChanges else { throw notGoing }
+        if let stall = committer.stall {
+            // A change that the ledger does not have would be gone for those who take the run up.
+            throw ControllerError(
+                .state, "\(stall); nothing was changed, ask again when there is room")
+        }
         let (stage, index) = try find(request)
         let command = ConfigureCommand(
             version: stage.lastVersion + 1, baseVersion: stage.version, phase: .prepare,

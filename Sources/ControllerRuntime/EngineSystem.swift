@@ -116,6 +116,9 @@ protocol CommitQueue: AnyObject {
     /// Why the records can't be written now, or what of them was lost; nil when all is well.
     var problem: String? { get }
 
+    /// Why the ledger can't be written now; nil when it can.
+    var stall: String? { get }
+
     /// Why the ledger could not be written for so long that the run has to end; nil when it could.
     var surrender: String? { get }
 
@@ -128,6 +131,7 @@ extension CommitQueue {
     var isBehind: Bool { false }
     var waitingLogByteCount: Int { 0 }
     var problem: String? { nil }
+    var stall: String? { nil }
     var surrender: String? { nil }
     func hasten() {}
 }

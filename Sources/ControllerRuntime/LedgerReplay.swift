@@ -129,8 +129,9 @@ struct LedgerReplay: Sendable {
     /// Counts of the closed entries of each stage, and of the closed source frames.
     private(set) var stages: [ReplayedCounts] = []
     private(set) var roots = ReplayedCounts()
-    /// Intents without closing.
-    private(set) var intents: [EntryId: (closing: Closing, files: [StagedFile])] = [:]
+    /// Intents without closing; a higher `order` came later.
+    private(set) var intents: [EntryId: (order: Int, closing: Closing, files: [StagedFile])] = [:]
+    private var intentCount = 0
     private(set) var changes: [ReplayedChanges] = []
     /// Directories in which files were staged.
     private(set) var directories: [String] = []
@@ -166,7 +167,8 @@ struct LedgerReplay: Sendable {
         case .directory(let path): directories.append(path)
         case .intent(let closing, let files):
             guard isKnown(closing.stage) else { return }
-            intents[closing.id] = (closing, files)
+            intentCount += 1
+            intents[closing.id] = (intentCount, closing, files)
         case .closings(let batch):
             highestFrameId = max(highestFrameId, batch.highestFrameId)
             rejected = max(rejected, batch.rejected)

@@ -204,6 +204,7 @@ package final class RunDirectory: Sendable {
     package func discard() {
         if isResumed { return }
         for file in File.allCases where !(wasUnbegun && Self.keptOfUnbegun.contains(file)) {
+            if file == .journal { removeJournalArchives(of: path(of: file)) }
             unlinkat(descriptor.rawValue, file.rawValue, 0)
         }
         if wasCreated { rmdir(path) }

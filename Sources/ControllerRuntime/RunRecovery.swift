@@ -53,21 +53,25 @@ struct RunRecovery {
         let ledger = try LedgerContinuation(path: path, end)
         var directories = StagingDirectories()
         for known in replay.directories { directories.add(directoryOf: known) }
-        let unfinished = replay.intents.sorted { $0.key.key < $1.key.key }
-        let taken = try takenNames(path, unfinished.flatMap { $0.value.files })
+        // In the order of the commits: of several files of one name the last one stays.
+        let unfinished = replay.intents.sorted { $0.value.order < $1.value.order }
+        var taken = try takenNames(path, unfinished.flatMap { $0.value.files })
+        var later = LaterReplacements(unfinished.map(\.value.files))
         for (id, intent) in unfinished {
             for file in intent.files { directories.add(directoryOf: file.stagedPath) }
-            let record: LedgerRecord
-            if try CommitRecovery(files: intent.files, taken: taken).finish() {
-                record = .closings(
-                    ClosingBatch(
-                        time: MonotonicClock.nanosecondsSinceEpoch(),
-                        highestFrameId: replay.highestFrameId, rejected: replay.rejected,
-                        closings: [intent.closing]))
+            later.remove(intent.files)
+            let commit = CommitRecovery(files: intent.files, taken: taken, later: later)
+            if try commit.finish() {
+                taken.formUnion(intent.files.map(\.finalPath))
+                let batch = ClosingBatch(
+                    time: MonotonicClock.nanosecondsSinceEpoch(),
+                    highestFrameId: replay.highestFrameId, rejected: replay.rejected,
+                    closings: [intent.closing])
+                try ledger.append([.closings(batch)], &replay)
             } else {
-                record = .undone(key: id.key, stage: id.stage)
+                try ledger.append([.undone(key: id.key, stage: id.stage)], &replay)
+                commit.removeStagedFiles()
             }
-            try ledger.append([record], &replay)
         }
         directories.removeLeftovers(ofRun: run.runId)
         let beginning = LedgerResumption(
@@ -191,15 +195,44 @@ private struct LedgerContinuation {
     }
 }
 
+/// The files of commits to come that may take the names of others.
+struct LaterReplacements {
+    private var files: [String: [StagedFile]] = [:]
+
+    /// The files of commits, each frame's together.
+    init(_ commits: [[StagedFile]]) {
+        for file in commits.joined() where file.mayReplace {
+            files[file.finalPath, default: []].append(file)
+        }
+    }
+
+    /// The first of the commits is not to come any more.
+    mutating func remove(_ commit: [StagedFile]) {
+        for file in commit where file.mayReplace { files[file.finalPath]?.removeFirst() }
+    }
+
+    /// Whether one of them has the name.
+    func have(_ path: String) -> Bool {
+        files[path]?.contains { file in
+            FileCheck.identity(file.stagedPath) == nil && FileCheck.problem(path, file) == nil
+        } ?? false
+    }
+}
+
 /// A commit that a dead controller had begun: its files are announced in the ledger, and nobody knows
 /// which of them have their names.
+///
+/// A staged file that is gone got its name: a controller removes staged files of an announced commit only
+/// after the ledger says that it was undone.
 struct CommitRecovery {
     let files: [StagedFile]
     /// Names that other frames of the run have.
     let taken: Set<String>
+    /// Commits that came after it and are not closed either.
+    let later: LaterReplacements
 
     private enum Place {
-        /// It has its name.
+        /// It has its name, or had it until a later commit took it.
         case named
         /// It is whole under its staged name.
         case staged
@@ -207,14 +240,14 @@ struct CommitRecovery {
         case lost
     }
 
-    /// Gives all files their names where they are whole: true; or removes them, so that the frame can
-    /// be done again: false.
+    /// Gives all files their names where they are whole: true; or takes the names back, so that the frame can
+    /// be done again: false. Then the staged files are removed when the ledger says so.
     ///
     /// - Throws: `ControllerError` when the place of the files does not take them now.
     func finish() throws(ControllerError) -> Bool {
         let places = files.map(place)
         guard !places.contains(.lost) else {
-            undo(places)
+            takeNamesBack(places)
             return false
         }
         for (file, place) in zip(files, places) where place == .staged {
@@ -231,11 +264,14 @@ struct CommitRecovery {
                         + "room or repair the folder, then take the run up again")
             }
             // The name went to another: the frame is done again, and then fails as it would have.
-            undo(files.map(self.place))
+            takeNamesBack(files.map(self.place))
             return false
         }
         return true
     }
+
+    /// Removes what is left under staged names.
+    func removeStagedFiles() { for file in files { unlink(file.stagedPath) } }
 
     private func place(_ file: StagedFile) -> Place {
         let staged = FileCheck.identity(file.stagedPath)
@@ -248,13 +284,13 @@ struct CommitRecovery {
             return FileCheck.problem(file.stagedPath, file) == nil ? .staged : .lost
         }
         guard !taken.contains(file.finalPath) || file.mayReplace else { return .lost }
-        return FileCheck.problem(file.finalPath, file) == nil ? .named : .lost
+        if FileCheck.problem(file.finalPath, file) == nil { return .named }
+        return later.have(file.finalPath) ? .named : .lost
     }
 
-    private func undo(_ places: [Place]) {
-        for (file, place) in zip(files, places) {
-            unlink(file.stagedPath)
-            if place == .named && !file.mayReplace { unlink(file.finalPath) }
+    private func takeNamesBack(_ places: [Place]) {
+        for (file, place) in zip(files, places) where place == .named && !file.mayReplace {
+            unlink(file.finalPath)
         }
     }
 }

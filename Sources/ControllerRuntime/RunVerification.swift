@@ -112,7 +112,7 @@ extension LedgerReplay {
 /// The files that frames left, from the records of a ledger.
 private struct FinishedFiles {
     private struct Finished {
-        var frame: FrameKey
+        var entry: EntryId
         var file: StagedFile
     }
 
@@ -120,6 +120,7 @@ private struct FinishedFiles {
     /// By final name: a later frame may have replaced the file of an earlier one.
     private var finished: [String: Finished] = [:]
     private var unannounced: [FrameKey] = []
+    private var takenTwice: [String] = []
 
     mutating func take(_ record: LedgerRecord) {
         switch record {
@@ -135,7 +136,12 @@ private struct FinishedFiles {
         guard closing.fileCount > 0 else { return }
         guard let files else { return unannounced.append(closing.key) }
         for file in files {
-            finished[file.finalPath] = Finished(frame: closing.key, file: file)
+            if !file.mayReplace, let other = finished[file.finalPath], other.entry != closing.id {
+                takenTwice.append(
+                    "\(file.finalPath) is the file of frame \(other.entry.key) and of frame "
+                        + "\(closing.key)")
+            }
+            finished[file.finalPath] = Finished(entry: closing.id, file: file)
         }
     }
 
@@ -145,10 +151,16 @@ private struct FinishedFiles {
         for key in unannounced {
             problems.append("frame \(key) left files without an intent")
         }
+        problems += takenTwice
+        let pending = Dictionary(grouping: announced.values.joined(), by: \.finalPath)
         for path in finished.keys.sorted() {
             guard let entry = finished[path] else { continue }
-            if let problem = FileCheck.problem(path, entry.file) {
-                problems.append("\(path) (frame \(entry.frame)) \(problem)")
+            // A commit that is under way may have replaced it.
+            let isReplaced = (pending[path] ?? []).contains {
+                $0.mayReplace && FileCheck.problem(path, $0) == nil
+            }
+            if !isReplaced, let problem = FileCheck.problem(path, entry.file) {
+                problems.append("\(path) (frame \(entry.entry.key)) \(problem)")
             } else {
                 whole += 1
             }

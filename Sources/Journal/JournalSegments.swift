@@ -160,3 +160,8 @@ struct JournalSegments: Equatable {
         }
     }
 }
+
+/// Removes the full files of the journal that is written to at `path`; that one stays.
+package func removeJournalArchives(of path: String) {
+    for archive in JournalSegments(path: path).archives { unlink(archive.path) }
+}

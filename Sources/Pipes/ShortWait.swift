@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Whether to look again for a moment before going to sleep.

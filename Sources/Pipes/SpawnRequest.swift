@@ -45,6 +45,8 @@ package struct SpawnError: Error, Equatable, Sendable {
         case notAProgram
         /// A text has a zero byte, or a descriptor number is out of range or not open.
         case badRequest
+        /// The program does not begin to run.
+        case tooSlow
         /// The spawner was closed.
         case spawnerClosed
         /// Anything else that the system said.
@@ -76,6 +78,8 @@ extension SpawnError: CustomStringConvertible {
             "\(path) is a program for another kind of machine; build it for this one"
         case .notAProgram:
             "\(path) is neither a program nor a script with #! in its first line"
+        case .tooSlow:
+            "\(path) does not begin to run; look whether its file system answers"
         case .badRequest:
             "the request to start \(path) has a zero byte in a text, or a descriptor that is not "
                 + "open or not between 0 and \(SpawnRequest.maximumChildDescriptor)"

@@ -1,4 +1,5 @@
 import ControllerRuntime
+import Glibc
 import TestSupport
 import Testing
 
@@ -53,6 +54,86 @@ struct CrashTests {
             #expect(verified.exitCode == 0, "\(verified.output)")
             #expect(verified.output.contains("\(Self.frames) accepted = \(Self.frames) processed"))
         }
+    }
+
+    @Test(
+        "gives a name to one frame, where two want it",
+        arguments: ["renames:20", "renames:7", "undone:3"])
+    func sameNames(crash: String) async throws {
+        let folder = try TemporaryFolder()
+        let worker = try #require(BuiltProducts.executable("sluice-worker"))
+        try folder.write(
+            """
+            source: {sim: {count: 60, shape: 8x8}}
+            stages:
+              - name: one
+                worker: \(worker)
+                processors: [{AdOutputFileProcessor: {outputDirectory: out}}]
+              - name: two
+                from: source
+                worker: \(worker)
+                processors: [{AdOutputFileProcessor: {outputDirectory: out}}]
+            """, to: "run.yaml")
+        try await crashAndResume(crash, in: folder)
+        // What both stages want has one of them; the other's frame failed.
+        let verified = try await CommandRun.sluice(["verify", "run"], in: folder)
+        #expect(verified.exitCode == 0, "\(verified.output)")
+        let ledger = try await CommandRun.sluice(
+            ["ledger", "run", "--outcome", "processed", "--format", "csv"], in: folder)
+        let count = ledger.output.split(whereSeparator: \.isNewline).count - 1
+        #expect(try folder.files(in: "out").count == count)
+    }
+
+    @Test(
+        "leaves the files of an earlier run, where a frame can't have all of its names",
+        arguments: ["renames:5", "renames:14", "undone:2"])
+    func earlierFiles(crash: String) async throws {
+        let folder = try TemporaryFolder()
+        let worker = try #require(BuiltProducts.executable("sluice-worker"))
+        try folder.write(
+            """
+            source: {sim: {count: 60, shape: 8x8}}
+            stages:
+              - worker: \(worker)
+                processors:
+                  - AdOutputFileProcessor: {outputDirectory: first}
+                  - AdOutputFileProcessor: {outputDirectory: second}
+            """, to: "run.yaml")
+        let earlier = try await CommandRun.sluice(
+            ["run", "run.yaml", "--run-dir", "earlier"], in: folder)
+        #expect(earlier.exitCode == 0, "\(earlier.error)")
+        for (number, name) in try folder.files(in: "first").enumerated() {
+            #expect(unlink(folder.file("second/\(name)")) == 0)
+            if number % 2 == 1 { #expect(unlink(folder.file("first/\(name)")) == 0) }
+        }
+        let before = try identities(of: try folder.files(in: "first"), in: folder)
+        try await crashAndResume(crash, in: folder)
+        // The very same files, not others with the same bytes.
+        #expect(try identities(of: Array(before.keys), in: folder) == before)
+    }
+
+    private func crashAndResume(_ crash: String, in folder: TemporaryFolder) async throws {
+        let sluice = try #require(BuiltProducts.executable("sluice"))
+        let killed = try await CommandRun.start(
+            ["env", "SLUICE_CRASH_POINT=\(crash)", sluice, "run", "run.yaml", "--run-dir", "run"],
+            in: folder
+        ).end()
+        #expect(killed.exitCode == 9, "\(killed.error)")
+        let resumed = try await CommandRun.sluice(
+            ["run", "--run-dir", "run", "--resume"], in: folder)
+        #expect(resumed.exitCode <= 1, "\(resumed.error)")
+    }
+
+    private func identities(
+        of names: [String], in folder: TemporaryFolder
+    ) throws -> [String: UInt] {
+        var found: [String: UInt] = [:]
+        for name in names {
+            var status = stat()
+            try #require(stat(folder.file("first/\(name)"), &status) == 0, "\(name) is gone")
+            found[name] = status.st_ino
+        }
+        return found
     }
 
     /// Each stage leaves two files of every frame.
