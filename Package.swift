@@ -210,7 +210,7 @@ let package = Package(
             "CommandsTests",
             [
                 "Commands", "ControllerRuntime", "Endpoints", "Journal", "NDArrays", "Pipes",
-                "Statistics", "WorkerProtocol", "TestSupport", arguments,
+                "RunTelemetry", "Statistics", "WorkerProtocol", "TestSupport", arguments,
             ]),
         tests(
             "EndpointsTests",

@@ -12,19 +12,24 @@ struct ExportCommand: ParsableCommand {
             For a destination that was not there, or not named, while the run went on. Each set is \
             sent in order and waited for; the first that is refused ends the command.
 
-            Destinations: graphite:HOST:PORT, influx:URL, postgresql:URL, sqlite:FILE, \
-            elasticsearch:URL, webhook:URL, file:FILE, tcp:HOST:PORT, udp:HOST:PORT.
+            A destination is an exporter of the run's own configuration, by its name; or \
+            graphite:HOST:PORT, influx:URL, postgresql:URL, sqlite:FILE, elasticsearch:URL, \
+            webhook:URL, file:FILE, tcp:HOST:PORT, udp:HOST:PORT; or, with any setting, an exporter \
+            as in a configuration file, {graphite: {host: h, prefix: det}}, or @FILE with one.
 
-            A password on a command line is seen by everybody on the machine: for PostgreSQL leave it \
-            to PGPASSWORD or a password file.
+            A password on a command line is seen by everybody on the machine: write it into a file for \
+            @FILE, and for PostgreSQL leave it to PGPASSWORD or a password file.
 
-            Example:
+            Examples:
+              sluice export runs/today --to influx
               sluice export runs/today --to graphite:127.0.0.1:2003 --from 2026-11-21T08:00:00Z
             """)
 
     @OptionGroup var argument: RunArgument
 
-    @Option(help: ArgumentHelp("Where to, as graphite:127.0.0.1:2003.", valueName: "kind:place"))
+    @Option(
+        help: ArgumentHelp(
+            "Where to, as influx or graphite:127.0.0.1:2003.", valueName: "destination"))
     var to: String
 
     @Option(
@@ -36,7 +41,7 @@ struct ExportCommand: ParsableCommand {
     var until: String?
 
     func run() throws {
-        let destination = try DestinationText.destination(to)
+        let destination = try DestinationText.destination(to, ofRun: argument.run)
         let first = try from.map { try MomentText.seconds($0, option: "--from") } ?? -.infinity
         let last = try until.map { try MomentText.seconds($0, option: "--until") } ?? .infinity
         guard first <= last else { throw CommandError("--from is later than --until") }
@@ -100,62 +105,5 @@ private final class StoredLines {
             guard let more = try handle.read(upToCount: 1 << 16), !more.isEmpty else { return nil }
             buffer = Data(buffer) + more
         }
-    }
-}
-
-/// A destination as it stands on the command line.
-enum DestinationText {
-    static let kinds = [
-        "graphite", "influx", "postgresql", "sqlite", "elasticsearch", "webhook", "file", "tcp",
-        "udp",
-    ]
-
-    /// What was given as it may be shown, without passwords.
-    static func shown(_ text: String) -> String { ExportDestination.withoutSecrets(text) }
-
-    /// The destination of `graphite:127.0.0.1:2003` and the like.
-    static func destination(_ text: String) throws(CommandError) -> ExportDestination {
-        let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
-        guard let kind = parts.first, kinds.contains(kind), parts.count == 2, !parts[1].isEmpty
-        else {
-            throw CommandError(
-                "--to is `\(shown(text))`: it must be a kind and a place, as graphite:127.0.0.1:2003"
-                    + nearestNameHint(for: parts.first ?? "", in: kinds))
-        }
-        let place = parts[1]
-        switch kind {
-        case "graphite":
-            let (host, port) = try address(place, standard: 2003, text)
-            return .graphite(
-                host: host, port: port, transport: .tcp, prefix: "sluice", maximumBytes: 1400)
-        case "influx": return .influx(url: place, token: nil, maximumBytes: 65_536)
-        case "postgresql":
-            // postgresql://host/db is the whole of what libpq reads.
-            let url = place.hasPrefix("//") ? text : place
-            return .postgresql(url: url, table: "sluice_stats", createsTable: true)
-        case "sqlite": return .sqlite(path: place, table: "sluice_stats")
-        case "elasticsearch": return .elasticsearch(url: place, index: "sluice", apiKey: nil)
-        case "webhook": return .webhook(url: place, token: nil)
-        case "file": return .file(path: place, format: .json, maximumBytes: 0, keptFiles: 1)
-        default:
-            let (host, port) = try address(place, standard: nil, text)
-            return .text(
-                host: host, port: port, transport: kind == "udp" ? .udp : .tcp, format: .json)
-        }
-    }
-
-    private static func address(
-        _ place: String, standard: UInt16?, _ text: String
-    ) throws(CommandError) -> (String, UInt16) {
-        if let colon = place.lastIndex(of: ":"), !place.hasSuffix("]") {
-            let host = place[..<colon].trimmingPrefix("[")
-            if let port = UInt16(place[place.index(after: colon)...]), port > 0, !host.isEmpty {
-                return (host.hasSuffix("]") ? String(host.dropLast()) : String(host), port)
-            }
-        } else if let standard {
-            return (place, standard)
-        }
-        throw CommandError(
-            "--to is `\(shown(text))`: it must name a host and a port, as tcp:127.0.0.1:4000")
     }
 }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Journal
 internal import RunTelemetry
 internal import Yams
@@ -90,13 +91,16 @@ extension PipelineFile {
                 throw item.error(
                     "is called \(exporter.name) like another: give it a name of its own")
             }
+            if let file = exporter.file, exporters.contains(where: { $0.file == file }) {
+                throw item.error("writes to \(file) like another: give it a file of its own")
+            }
             exporters.append(exporter)
         }
         return exporters
     }
 
-    /// `{graphite: {host: …}}`; its name is empty where the file gives none.
-    private static func exporter(
+    /// An exporter, `{graphite: {host: …}}`; its name is empty where the file gives none.
+    static func exporter(
         _ item: YAMLValue
     ) throws(CommandError) -> ExporterConfiguration {
         let entries = try item.entries()
@@ -113,7 +117,7 @@ extension PipelineFile {
             entry.value.isNull ? [:] : try entry.value.values(keys: kind.value + exporterKeys)
         let settings = ExporterSettings(whole: entry.value, values: values)
         var exporter = ExporterConfiguration(
-            name: try values["name"]?.text() ?? "",
+            name: try values["name"].map { value throws(CommandError) in try name(value) } ?? "",
             destination: try settings.destination(kind.key))
         if let statistics = try values["statistics"]?.boolean() {
             exporter.takesStatistics = statistics
@@ -129,6 +133,16 @@ extension PipelineFile {
         return exporter
     }
 
+    /// A name stands in tables and logs, so that it may not drive a terminal.
+    private static func name(_ value: YAMLValue) throws(CommandError) -> String {
+        try value.parsed("a name of at most 256 bytes without control characters") { text in
+            let isSound = text.unicodeScalars.allSatisfy {
+                $0.properties.generalCategory != .control
+            }
+            return isSound && text.utf8.count <= 256 ? text : nil
+        }
+    }
+
     private static func spool(_ value: YAMLValue) throws(CommandError) -> SpoolPlace {
         let values = try value.values(keys: spoolKeys)
         guard let directory = try values["directory"]?.text() else {
@@ -142,6 +156,14 @@ extension PipelineFile {
                 SpoolPlace.WhenFull.init(rawValue:))
         }
         return spool
+    }
+}
+
+extension ExporterConfiguration {
+    /// The file that it writes lines to, in a form in which equal files are equal; nil where it does not.
+    fileprivate var file: String? {
+        guard case .file(let path, _, _, _) = destination else { return nil }
+        return URL(fileURLWithPath: path).standardizedFileURL.path
     }
 }
 

@@ -23,21 +23,26 @@ struct RunPlan: Sendable, Hashable {
 
     /// Reads a configuration file.
     static func read(file: String) throws(CommandError) -> RunPlan {
+        try PipelineFile.parse(text(ofFile: file, kind: "configuration"), file: file)
+    }
+
+    /// The text of a file that somebody wrote; `kind` is what it should be, for messages.
+    static func text(ofFile file: String, kind: String) throws(CommandError) -> String {
         let data: Data
         do {
             data = try Data(contentsOf: URL(fileURLWithPath: file))
         } catch {
-            throw CommandError("can't read the configuration \(file): \(SystemReason.of(error))")
+            throw CommandError("can't read the \(kind) \(file): \(SystemReason.of(error))")
         }
         guard data.count <= maximumFileByteCount else {
             throw CommandError(
-                "the configuration \(file) has \(data.count) bytes, more than "
+                "the \(kind) \(file) has \(data.count) bytes, more than "
                     + "\(maximumFileByteCount): is it the right file?")
         }
         guard let text = String(bytes: data, encoding: .utf8) else {
-            throw CommandError("the configuration \(file) is no UTF-8 text: is it the right file?")
+            throw CommandError("the \(kind) \(file) is no UTF-8 text: is it the right file?")
         }
-        return try PipelineFile.parse(text, file: file)
+        return text
     }
 
     /// Fits the stages together: names are unique, every `from` is a stage, there is no circle, and

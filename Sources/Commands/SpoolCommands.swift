@@ -62,7 +62,8 @@ struct SpoolDrainCommand: ParsableCommand {
         abstract: "Deliver what waits in a spool, and take it out.",
         discussion: """
             Records are in the form of the exporter that wrote them: send them to one of the same \
-            kind. It ends at the first that is not taken; what is left stays.
+            kind. It ends at the first that is not taken; what is left stays. Destinations are those \
+            of `sluice export`, but for names.
 
             Example:
               sluice spool drain spool --to graphite:127.0.0.1:2003
@@ -70,7 +71,7 @@ struct SpoolDrainCommand: ParsableCommand {
 
     @OptionGroup var argument: SpoolArgument
 
-    @Option(help: ArgumentHelp("Where to, as graphite:127.0.0.1:2003.", valueName: "kind:place"))
+    @Option(help: ArgumentHelp("Where to, as graphite:127.0.0.1:2003.", valueName: "destination"))
     var to: String
 
     @Option(
@@ -146,6 +147,6 @@ enum SpoolText {
                 segment.unreadable == 0 ? "" : "\(segment.unreadable)",
             ])
         }
-        return table.lines()
+        return table.isEmpty ? [] : table.lines()
     }
 }

@@ -25,8 +25,7 @@ struct StoredRun {
                     + "sluice stop \(directory)")
         case .ended: break
         }
-        let number = try Self.newestNumber(in: directory)
-        let file = Self.path(ofConfiguration: number, in: directory)
+        let file = try Self.newestConfiguration(in: directory)
         guard FileKind.exists(file) else {
             throw CommandError(
                 "there is no \(file): where the run was killed before it was written, give the whole "
@@ -70,6 +69,11 @@ struct StoredRun {
     }
 
     // MARK: - Files
+
+    /// The newest configuration in a run directory, which may not be there.
+    static func newestConfiguration(in directory: String) throws(CommandError) -> String {
+        path(ofConfiguration: try newestNumber(in: directory), in: directory)
+    }
 
     /// `configuration.yaml` is the first; later ones carry their number.
     private static func path(ofConfiguration number: Int, in directory: String) -> String {

@@ -177,7 +177,10 @@ extension Engine {
                                 key: field.key, value: JSONScalar(field.value),
                                 unit: field.unit.rawValue,
                                 isCounter: declared?.isCounter == true ? true : nil,
-                                isReal: declared?.kind == .real ? true : nil)
+                                isReal: declared?.kind == .real ? true : nil,
+                                description: declared.flatMap { declared in
+                                    declared.description.isEmpty ? nil : declared.description
+                                })
                         },
                         frameTimes: FrameTimesSummary(processor.statistics.counters.durations))
                 }, latency: LatencySummary(stage.ledger.latency))

@@ -44,6 +44,7 @@ extension LatencySummary {
             "p50": .orNull(p50), "p99": .orNull(p99), "p99.9": .orNull(p999),
             "maximum": .orNull(maximum), "count": count.map { .init($0) } ?? .null,
             "sum": .orNull(sum),
+            "counts": counts.map { .array($0.map { .init($0) }) } ?? .null,
         ]
     }
 }
@@ -67,6 +68,7 @@ extension StatisticSummary {
         ]
         if let isCounter { fields.append(JournalField("isCounter", .init(isCounter))) }
         if let isReal { fields.append(JournalField("isReal", .init(isReal))) }
+        if let description { fields.append(JournalField("description", .init(description))) }
         return .object(fields)
     }
 }

@@ -61,11 +61,14 @@ public struct LatencySummary: Sendable, Hashable, Codable {
     /// Number of entries, and their latencies together; nil when there was none.
     public var count: UInt64?
     public var sum: Double?
+    /// Entries that took less than each of the bounds of `FrameTimesSummary.exponents`; nil when there was none,
+    /// and in records of versions that did not keep them.
+    public var counts: [UInt64]?
 
     enum CodingKeys: String, CodingKey {
         case p50, p99
         case p999 = "p99.9"
-        case maximum, count, sum
+        case maximum, count, sum, counts
     }
 
     /// The quantiles of a histogram of nanoseconds.
@@ -77,6 +80,9 @@ public struct LatencySummary: Sendable, Hashable, Codable {
         maximum = histogram.count == 0 ? nil : seconds(histogram.maximum)
         count = histogram.count == 0 ? nil : histogram.count
         sum = histogram.count == 0 ? nil : seconds(histogram.sum)
+        counts =
+            histogram.count == 0
+            ? nil : FrameTimesSummary.exponents.map { histogram.count(belowPowerOfTwo: $0) }
     }
 
     /// All keys are always there, with null where there is no value: readers need not ask.
@@ -88,6 +94,7 @@ public struct LatencySummary: Sendable, Hashable, Codable {
         try container.encode(maximum, forKey: .maximum)
         try container.encode(count, forKey: .count)
         try container.encode(sum, forKey: .sum)
+        try container.encode(counts, forKey: .counts)
     }
 }
 
@@ -171,16 +178,20 @@ public struct StatisticSummary: Sendable, Hashable, Codable {
     /// Whether it is a number that may have a fraction, where a processor declares it so; nil for those that
     /// every processor has.
     public var isReal: Bool?
+    /// What it says, in one sentence, where a processor declares it; nil for those that every processor has.
+    public var description: String?
 
     /// A statistic.
     public init(
-        key: String, value: JSONScalar, unit: String, isCounter: Bool? = nil, isReal: Bool? = nil
+        key: String, value: JSONScalar, unit: String, isCounter: Bool? = nil, isReal: Bool? = nil,
+        description: String? = nil
     ) {
         self.key = key
         self.value = value
         self.unit = unit
         self.isCounter = isCounter
         self.isReal = isReal
+        self.description = description
     }
 
     /// Reads one; a whole number stays real where the statistic is: JSON does not tell 2.0 from 2, and a
@@ -192,6 +203,7 @@ public struct StatisticSummary: Sendable, Hashable, Codable {
         unit = try container.decode(String.self, forKey: .unit)
         isCounter = try container.decodeIfPresent(Bool.self, forKey: .isCounter)
         isReal = try container.decodeIfPresent(Bool.self, forKey: .isReal)
+        description = try container.decodeIfPresent(String.self, forKey: .description)
         let known = StatisticKey(rawValue: key).map { ![.count, .bytes, .none].contains($0.unit) }
         guard known ?? isReal ?? false else { return }
         switch value {

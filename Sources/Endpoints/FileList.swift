@@ -119,6 +119,10 @@ struct FileList: Sendable {
                 compare(first, second) == 0 ? second : nil
             }
         }
-        for index in repeated.sorted(by: >) { places.remove(at: index) }
+        guard !repeated.isEmpty else { return }
+        var isRepeated = Array(repeating: false, count: places.count)
+        for index in repeated { isRepeated[index] = true }
+        // One pass: taking them out one by one would move the rest of the list each time.
+        places = zip(places, isRepeated).lazy.filter { !$0.1 }.map(\.0)
     }
 }

@@ -8,6 +8,9 @@ final class Pacer: @unchecked Sendable {
     /// that a burst of frames never follows it.
     static let standardMaximumLag = 0.1
 
+    /// After so many seconds it looks again.
+    private static let longestWait = 3600.0
+
     private let interval: Double
     private let maximumLag: Double
     private var next: Double?
@@ -39,11 +42,13 @@ final class Pacer: @unchecked Sendable {
         let due = max(next ?? -.infinity, Self.now() - maximumLag)
         let start = next == nil ? Self.now() : due
         next = start + interval
-        let whole = start.rounded(.down)
-        var deadline = timespec(tv_sec: Int(whole), tv_nsec: Int((start - whole) * 1e9))
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while !isCancelled, Self.now() < start {
+            // A rate may be so low that the time of the next has no number of seconds in the system.
+            let end = min(start, Self.now() + Self.longestWait)
+            let whole = end.rounded(.down)
+            var deadline = timespec(tv_sec: Int(whole), tv_nsec: Int((end - whole) * 1e9))
             pthread_cond_timedwait(condition, mutex, &deadline)
         }
         return !isCancelled

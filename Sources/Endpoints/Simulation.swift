@@ -95,11 +95,14 @@ public struct Simulation: Sendable, Hashable {
     /// frames per second where no rate is set. Never the wall clock.
     public func timeStamp(of position: UInt64) -> TimeStamp {
         let seconds = Double(position) / timeStampRate
+        // What is later than any clock can say (2^62 s) is taken at the epoch.
+        guard seconds < 0x1p62 else {
+            return TimeStamp(secondsPastEpoch: Self.epoch, nanoseconds: 0)
+        }
         let whole = seconds.rounded(.down)
         // Rounded to a microsecond, as float64 holds 30 years to that.
         let microseconds = min(((seconds - whole) * 1e6).rounded(), 999_999)
         return TimeStamp(
-            secondsPastEpoch: Self.epoch + (Int64(exactly: whole) ?? 0),
-            nanoseconds: Int32(microseconds) * 1000)
+            secondsPastEpoch: Self.epoch + Int64(whole), nanoseconds: Int32(microseconds) * 1000)
     }
 }

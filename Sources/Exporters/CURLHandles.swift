@@ -102,20 +102,12 @@ struct CURLOptions {
         let context = Unmanaged.passUnretained(receiver).toOpaque()
         note(
             ccurl_set_write(
-                easy,
-                { bytes, size, count, context in
-                    guard let bytes, let context else { return 0 }
-                    return Unmanaged<AnswerReceiver>.fromOpaque(context).takeUnretainedValue()
-                        .takeBody(UnsafeRawBufferPointer(start: bytes, count: size * count))
-                }, context))
+                easy, { AnswerReceiver.of($3)?.takeBody(AnswerReceiver.bytes($0, $1 * $2)) ?? 0 },
+                context))
         note(
             ccurl_set_header(
-                easy,
-                { bytes, size, count, context in
-                    guard let bytes, let context else { return 0 }
-                    return Unmanaged<AnswerReceiver>.fromOpaque(context).takeUnretainedValue()
-                        .takeHeader(UnsafeRawBufferPointer(start: bytes, count: size * count))
-                }, context))
+                easy, { AnswerReceiver.of($3)?.takeHeader(AnswerReceiver.bytes($0, $1 * $2)) ?? 0 },
+                context))
     }
 }
 
@@ -132,6 +124,17 @@ final class AnswerReceiver {
     init(limit: Int) { self.limit = limit }
 
     var hasTooManyHeaders: Bool { headerByteCount > Self.maximumHeaderByteCount }
+
+    /// The receiver that libcurl hands back, and what it hands over.
+    fileprivate static func of(_ context: UnsafeMutableRawPointer?) -> AnswerReceiver? {
+        context.map { Unmanaged<AnswerReceiver>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    fileprivate static func bytes(
+        _ start: UnsafeMutablePointer<CChar>?, _ count: Int
+    ) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : count)
+    }
 
     /// Returns how many bytes were taken; libcurl ends the transfer when that is not all.
     fileprivate func takeBody(_ bytes: UnsafeRawBufferPointer) -> Int {

@@ -8,33 +8,15 @@ public import Telemetry
 /// and the server has stored the others ("partial write"). A wrong user, password or database (401, 403, 404)
 /// keeps the lines until somebody has put that right. Lines that arrive twice overwrite themselves, because
 /// they have the same series and time.
-public final class InfluxExporter: Exporter {
-    /// How it is made.
-    public struct Configuration: Sendable {
-        /// The name in messages, statistics and the spool.
-        public var name: String
-        /// Where lines go, such as `http://127.0.0.1:8086/write?db=det`.
-        public var url: String
-        /// The most records of one request.
-        public var maximumBatchCount: Int
-        /// The most bytes of one body; a longer record goes alone. InfluxDB takes 25 MB unless it is set
-        /// to take less (`max-body-size`).
-        public var maximumBodyByteCount: Int
-        /// Credentials, headers, TLS and limits.
-        public var settings: HTTPSettings
+public final class InfluxExporter: Exporter, PostDestination {
+    /// How it is made; `url` is that of `/write`. InfluxDB takes bodies of 25 MB unless it is set to take less
+    /// (`max-body-size`).
+    public typealias Configuration = PostConfiguration<InfluxExporter>
 
-        /// A configuration.
-        public init(
-            name: String = "influx", url: String, maximumBatchCount: Int = 100,
-            maximumBodyByteCount: Int = 1 << 20, settings: HTTPSettings = HTTPSettings()
-        ) {
-            self.name = name
-            self.url = url
-            self.maximumBatchCount = maximumBatchCount
-            self.maximumBodyByteCount = maximumBodyByteCount
-            self.settings = settings
-        }
-    }
+    /// The standard name.
+    public static let standardName = "influx"
+    /// The most records of one request unless told otherwise.
+    public static let standardBatchCount = 100
 
     /// The name in messages, statistics and the spool.
     public let name: String
@@ -44,15 +26,12 @@ public final class InfluxExporter: Exporter {
 
     /// Makes the exporter; throws `ExporterConfigurationError`. It connects when it delivers.
     public init(_ configuration: Configuration) throws {
-        try ExporterConfigurationError.check(
-            name: configuration.name, maximumBatchCount: configuration.maximumBatchCount)
         name = configuration.name
         maximumBatchCount = configuration.maximumBatchCount
-        batches = try HTTPBatches(
-            exporter: name, settings: configuration.settings,
-            dialect: InfluxDialect(
-                endpoint: try HTTPEndpoint.read(configuration.url, exporter: name),
-                maximumBodyByteCount: configuration.maximumBodyByteCount))
+        batches = try configuration.batches {
+            InfluxDialect(
+                endpoint: $0, maximumBodyByteCount: configuration.maximumBodyByteCount)
+        }
     }
 
     /// Writes lines, as many in a request as its limits allow.

@@ -18,7 +18,7 @@ public final class PostgreSQLExporter: Exporter {
     }
 
     /// How it is made.
-    public struct Configuration: Sendable {
+    public struct Configuration: Sendable, RowConfiguration {
         /// The name in messages, statistics and the spool.
         public var name: String
         /// Where the server is and who connects.
@@ -64,8 +64,7 @@ public final class PostgreSQLExporter: Exporter {
 
     /// Makes the exporter; throws `ExporterConfigurationError`. It connects when it delivers.
     public init(_ configuration: Configuration) throws {
-        try ExporterConfigurationError.check(
-            name: configuration.name, maximumBatchCount: configuration.maximumBatchCount)
+        try configuration.check()
         name = configuration.name
         maximumBatchCount = configuration.maximumBatchCount
         let parameters: PostgreSQLParameters
@@ -82,19 +81,11 @@ public final class PostgreSQLExporter: Exporter {
             parameters = PostgreSQLParameters(
                 host: host, port: port, user: user, password: password, database: database)
         }
-        if let table = configuration.table, Table.quotedPath(table) == nil {
-            throw ExporterConfigurationError(
-                name, "'\(excerpt(table))' is no name of a table; use table or schema.table")
-        }
         let interruption = try Interruption(exporter: name)
         let lookup = try HostLookup(exporter: name)
         let limit = configuration.connectTimeLimit
         self.interruption = interruption
-        delivery = SQLDelivery(
-            exporter: name, table: configuration.table, createsTable: configuration.createsTable,
-            mapping: RowMapping(layout: configuration.layout, upsertOn: configuration.upsertOn),
-            interruption: interruption
-        ) { deadline throws(SQLFailure) in
+        delivery = configuration.delivery(interruption) { deadline throws(SQLFailure) in
             PostgreSQLSession(
                 try PostgreSQLConnection(
                     parameters, until: min(deadline, .now + limit), lookup: lookup,

@@ -8,7 +8,7 @@ public import Telemetry
 /// NULL, because SQLite has none.
 public final class SQLiteExporter: Exporter {
     /// How it is made.
-    public struct Configuration: Sendable {
+    public struct Configuration: Sendable, RowConfiguration {
         /// The name in messages, statistics and the spool.
         public var name: String
         /// The database file.
@@ -49,17 +49,12 @@ public final class SQLiteExporter: Exporter {
 
     /// Makes the exporter; throws `ExporterConfigurationError`. It opens the file when it delivers.
     public init(_ configuration: Configuration) throws {
-        try ExporterConfigurationError.check(
-            name: configuration.name, maximumBatchCount: configuration.maximumBatchCount)
+        try configuration.check()
         name = configuration.name
         maximumBatchCount = configuration.maximumBatchCount
         let interruption = try Interruption(exporter: name)
         self.interruption = interruption
-        delivery = SQLDelivery(
-            exporter: name, table: configuration.table, createsTable: configuration.createsTable,
-            mapping: RowMapping(layout: configuration.layout, upsertOn: configuration.upsertOn),
-            interruption: interruption
-        ) { deadline throws(SQLFailure) in
+        delivery = configuration.delivery(interruption) { deadline throws(SQLFailure) in
             SQLiteSession(
                 try SQLiteDatabase(
                     path: configuration.path, isCreated: configuration.createsTable,

@@ -8,32 +8,14 @@ public import Telemetry
 /// time that Retry-After names; everything else is refused for good, redirects too unless they are followed.
 /// A service that got a record and whose answer did not arrive gets it again: `source` and `seq`, and the
 /// header `Idempotency-Key` of a request with one record, tell that it is the same.
-public final class WebhookExporter: Exporter {
-    /// How it is made.
-    public struct Configuration: Sendable {
-        /// The name in messages, statistics and the spool.
-        public var name: String
-        /// Where requests go.
-        public var url: String
-        /// The most records of one request; with 1 the body is an object, with more always a list of them.
-        public var maximumBatchCount: Int
-        /// The most bytes of one body; a longer record goes alone.
-        public var maximumBodyByteCount: Int
-        /// Credentials, headers, TLS and limits.
-        public var settings: HTTPSettings
+public final class WebhookExporter: Exporter, PostDestination {
+    /// How it is made. With a `maximumBatchCount` of 1 the body is an object, with more always a list of them.
+    public typealias Configuration = PostConfiguration<WebhookExporter>
 
-        /// A configuration.
-        public init(
-            name: String = "webhook", url: String, maximumBatchCount: Int = 1,
-            maximumBodyByteCount: Int = 1 << 20, settings: HTTPSettings = HTTPSettings()
-        ) {
-            self.name = name
-            self.url = url
-            self.maximumBatchCount = maximumBatchCount
-            self.maximumBodyByteCount = maximumBodyByteCount
-            self.settings = settings
-        }
-    }
+    /// The standard name.
+    public static let standardName = "webhook"
+    /// The most records of one request unless told otherwise.
+    public static let standardBatchCount = 1
 
     /// The name in messages, statistics and the spool.
     public let name: String
@@ -43,16 +25,13 @@ public final class WebhookExporter: Exporter {
 
     /// Makes the exporter; throws `ExporterConfigurationError`. It connects when it delivers.
     public init(_ configuration: Configuration) throws {
-        try ExporterConfigurationError.check(
-            name: configuration.name, maximumBatchCount: configuration.maximumBatchCount)
         name = configuration.name
         maximumBatchCount = configuration.maximumBatchCount
-        batches = try HTTPBatches(
-            exporter: name, settings: configuration.settings,
-            dialect: WebhookDialect(
-                endpoint: try HTTPEndpoint.read(configuration.url, exporter: name),
-                maximumBodyByteCount: configuration.maximumBodyByteCount,
-                isList: configuration.maximumBatchCount > 1))
+        batches = try configuration.batches {
+            WebhookDialect(
+                endpoint: $0, maximumBodyByteCount: configuration.maximumBodyByteCount,
+                isList: configuration.maximumBatchCount > 1)
+        }
     }
 
     /// Tells of records, as many in a request as its limits allow.

@@ -39,27 +39,8 @@ public struct EventNamePattern: Sendable, Hashable, CustomStringConvertible {
 
     /// Whether a name is one of those that are meant.
     public func matches(_ name: String) -> Bool {
-        let name = Array(name.utf8)
-        var (place, part) = (0, 0)
-        // Where the last star is, and where in the name what follows it is tried: at most length times length
-        // steps.
-        var retry: (part: Int, place: Int)?
-        while place < name.count {
-            if part < parts.count, parts[part] == UInt8(ascii: "*") {
-                retry = (part, place)
-                part += 1
-            } else if part < parts.count,
-                parts[part] == UInt8(ascii: "?") || parts[part] == name[place]
-            {
-                part += 1
-                place += 1
-            } else if let last = retry {
-                retry = (last.part, last.place + 1)
-                (part, place) = (last.part + 1, last.place + 1)
-            } else {
-                return false
-            }
-        }
-        return parts[part...].allSatisfy { $0 == UInt8(ascii: "*") }
+        Wildcards.match(
+            parts, Array(name.utf8), isAny: { $0 == UInt8(ascii: "*") },
+            fits: { $0 == UInt8(ascii: "?") || $0 == $1 })
     }
 }

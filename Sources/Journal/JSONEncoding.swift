@@ -23,26 +23,26 @@ struct JSONEncoding {
         case .string(let value): append(value)
         case .array(let elements):
             try checkDepth(depth)
-            literal("[")
+            bytes.append(UInt8(ascii: "["))
             for (place, element) in elements.enumerated() {
-                if place > 0 { literal(",") }
+                if place > 0 { bytes.append(UInt8(ascii: ",")) }
                 try append(element, depth: depth + 1)
             }
-            literal("]")
+            bytes.append(UInt8(ascii: "]"))
         case .object(let fields): try append(fields, depth: depth)
         }
     }
 
     mutating func append(_ fields: [JournalField], depth: Int = 0) throws(JournalError) {
         try checkDepth(depth)
-        literal("{")
+        bytes.append(UInt8(ascii: "{"))
         for (place, field) in fields.enumerated() {
-            if place > 0 { literal(",") }
+            if place > 0 { bytes.append(UInt8(ascii: ",")) }
             append(field.key)
-            literal(":")
+            bytes.append(UInt8(ascii: ":"))
             try append(field.value, depth: depth + 1)
         }
-        literal("}")
+        bytes.append(UInt8(ascii: "}"))
     }
 
     /// The shortest decimal that reads back as the same number; not finite: a string.
@@ -59,7 +59,7 @@ struct JSONEncoding {
     /// Escapes what RFC 8259 §7 demands, and besides DEL and the C1 controls, so that showing a
     /// journal on a terminal never drives it.
     mutating func append(_ text: String) {
-        literal("\"")
+        bytes.append(UInt8(ascii: "\""))
         var text = text
         text.withUTF8 { utf8 in
             // What stands for itself is copied as a whole.
@@ -70,7 +70,7 @@ struct JSONEncoding {
             }
             bytes.append(contentsOf: utf8[start...])
         }
-        literal("\"")
+        bytes.append(UInt8(ascii: "\""))
     }
 
     /// C1 controls are two bytes, of which the first is 0xC2 and the second below 0xA0.
@@ -128,5 +128,15 @@ extension JournalValue {
         var encoding = JSONEncoding()
         try encoding.append(self)
         return String(decoding: encoding.bytes, as: UTF8.self)
+    }
+
+    /// The same as UTF-8, with a line feed behind it.
+    package func jsonLine() throws(JournalError) -> [UInt8] {
+        var encoding = JSONEncoding()
+        // A line of statistics or of an event has room in it.
+        encoding.bytes.reserveCapacity(512)
+        try encoding.append(self)
+        encoding.literal("\n")
+        return encoding.bytes
     }
 }

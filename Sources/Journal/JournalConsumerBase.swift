@@ -120,7 +120,7 @@ open class JournalConsumerBase<Event: JournalEventBase>: @unchecked Sendable {
     public func start(_ mode: JournalStartMode = .anew) -> Self {
         let generation = core.begin(mode, full: full)
         let (core, transport, payload) = (core, transport, requestPayload())
-        let isRunning = DetachedThread.start { [weak self] in
+        let code = DetachedThread.start { [weak self] in
             let reader = ConsumerReader(core: core, generation: generation)
             do {
                 let stream = try transport.open(payload)
@@ -135,7 +135,7 @@ open class JournalConsumerBase<Event: JournalEventBase>: @unchecked Sendable {
                 reader.finish(error, for: self)
             }
         }
-        if !isRunning {
+        if code != 0 {
             core.finish(
                 JournalConsumerError.unavailable("the system has no thread left"), generation)
         }

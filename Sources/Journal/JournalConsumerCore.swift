@@ -264,7 +264,7 @@ final class JournalConsumerCore<Event: JournalEventBase>: Sendable {
             return true
         }
         guard needsThread else { return }
-        if !DetachedThread.start({ self.callBack() }) {
+        if DetachedThread.start({ self.callBack() }) != 0 {
             change { state in
                 state.hasCallbackThread = false
                 state.isOver = true

@@ -72,7 +72,7 @@ private final class JournalMergeStream: JournalResponseStream {
     ) throws(JournalConsumerError) {
         monitor.withLock { $0.children.append(child) }
         let monitor = monitor
-        let isRunning = DetachedThread.start {
+        let code = DetachedThread.start {
             do {
                 while let response = try child.next() {
                     Self.take(response, index, name, monitor)
@@ -82,7 +82,7 @@ private final class JournalMergeStream: JournalResponseStream {
                 Self.leave(index, error, monitor)
             }
         }
-        if !isRunning { throw .unavailable("the system has no thread left") }
+        if code != 0 { throw .unavailable("the system has no thread left") }
     }
 
     private static func take(

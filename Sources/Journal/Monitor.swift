@@ -1,20 +1,17 @@
 internal import Glibc
 
-/// Values that several threads share, and wait for changes of.
+/// A lock with a condition on the monotonic clock: steps of the wall clock lengthen no wait.
 ///
 /// What no `Mutex` can do is wait for another thread: hence a lock and a condition of the system.
-final class Monitor<State>: @unchecked Sendable {
-    // Guard of `state`: the lock, which is held in every use of it.
+package final class EventMonitor: @unchecked Sendable {  // guard: the lock
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var state: State
 
-    init(_ state: State) {
-        self.state = state
+    /// A monitor that nobody holds.
+    package init() {
         pthread_mutex_init(lock, nil)
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
-        // A clock that is set must not lengthen a wait.
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
         pthread_cond_init(condition, &attributes)
         pthread_condattr_destroy(&attributes)
@@ -27,21 +24,57 @@ final class Monitor<State>: @unchecked Sendable {
         lock.deallocate()
     }
 
-    /// Looks at the state, or changes it in a way that nobody waits for.
-    func withLock<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
+    /// Does something with the lock held.
+    package func locked<Value>(_ body: () throws -> Value) rethrows -> Value {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
-        return try body(&state)
+        return try body()
+    }
+
+    /// Wakes all that wait; called with the lock held, as are all forms of waiting.
+    package func changed() { pthread_cond_broadcast(condition) }
+
+    /// Waits for a change.
+    package func wait() { pthread_cond_wait(condition, lock) }
+
+    /// Waits for a change until then, an hour at most: the caller looks again. False: the time is over.
+    package func wait(until deadline: ContinuousClock.Instant) -> Bool {
+        let left = ContinuousClock.now.duration(to: deadline)
+        guard left > .zero else { return false }
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        _ = wait(
+            until: .seconds(now.tv_sec) + .nanoseconds(now.tv_nsec) + min(left, .seconds(3600)))
+        return true
+    }
+
+    /// Waits for a change until CLOCK_MONOTONIC is there; false: the time is over.
+    package func wait(until deadline: Duration) -> Bool {
+        let (seconds, attoseconds) = deadline.components
+        var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+        return pthread_cond_timedwait(condition, lock, &time) != ETIMEDOUT
+    }
+}
+
+/// Values that several threads share, and wait for changes of.
+final class Monitor<State>: @unchecked Sendable {
+    private let monitor = EventMonitor()
+    // Guard: `monitor`, which is held in every use of it.
+    private var state: State
+
+    init(_ state: State) { self.state = state }
+
+    /// Looks at the state, or changes it in a way that nobody waits for.
+    func withLock<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
+        try monitor.locked { try body(&state) }
     }
 
     /// Changes the state and wakes all who wait.
     func change<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
-        pthread_mutex_lock(lock)
-        defer {
-            pthread_cond_broadcast(condition)
-            pthread_mutex_unlock(lock)
+        try monitor.locked {
+            defer { monitor.changed() }
+            return try body(&state)
         }
-        return try body(&state)
     }
 
     /// Waits until `body` gives something, and wakes the others then, because it may have changed the state;
@@ -49,62 +82,49 @@ final class Monitor<State>: @unchecked Sendable {
     func wait<Result>(
         until deadline: ContinuousClock.Instant? = nil, _ body: (inout State) throws -> Result?
     ) rethrows -> Result? {
-        pthread_mutex_lock(lock)
-        defer { pthread_mutex_unlock(lock) }
-        while true {
-            if let result = try body(&state) {
-                pthread_cond_broadcast(condition)
-                return result
+        try monitor.locked {
+            while true {
+                if let result = try body(&state) {
+                    monitor.changed()
+                    return result
+                }
+                guard let deadline else {
+                    monitor.wait()
+                    continue
+                }
+                guard monitor.wait(until: deadline) else { return nil }
             }
-            guard let deadline else {
-                pthread_cond_wait(condition, lock)
-                continue
-            }
-            let left = ContinuousClock.now.duration(to: deadline)
-            guard left > .zero else { return nil }
-            var moment = Self.moment(after: left)
-            pthread_cond_timedwait(condition, lock, &moment)
         }
-    }
-
-    /// The monotonic time after a wait of at most an hour: who waits longer looks again.
-    private static func moment(after wait: Duration) -> timespec {
-        let (seconds, attoseconds) = min(wait, .seconds(3600)).components
-        var moment = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &moment)
-        moment.tv_sec += Int(seconds)
-        moment.tv_nsec += Int(attoseconds / 1_000_000_000)
-        if moment.tv_nsec >= 1_000_000_000 {
-            moment.tv_sec += 1
-            moment.tv_nsec -= 1_000_000_000
-        }
-        return moment
     }
 }
 
 /// A thread for work that blocks; it ends when its body returns, and nobody waits for it.
-enum DetachedThread {
+package enum DetachedThread {
     private final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// Starts it; false when the system has no thread left.
-    static func start(_ run: @escaping @Sendable () -> Void) -> Bool {
+    /// Starts it, with a stack of so many bytes or, nil, as large as the system makes it. Returns 0, or the error
+    /// number where the system has no thread left.
+    package static func start(
+        stackByteCount: Int? = nil, _ run: @escaping @Sendable () -> Void
+    ) -> Int32 {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        if let stackByteCount { pthread_attr_setstacksize(&attributes, stackByteCount) }
         let body = Unmanaged.passRetained(Body(run))
         var thread = pthread_t()
         let result = pthread_create(
-            &thread, nil,
+            &thread, &attributes,
             { argument in
                 guard let argument else { return nil }
                 Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
                 return nil
             }, body.toOpaque())
-        guard result == 0 else {
-            body.release()
-            return false
-        }
-        pthread_detach(thread)
-        return true
+        if result != 0 { body.release() }
+        return result
     }
 }

@@ -25,6 +25,9 @@ final class ExportChannel: EventBackend {
             source: source)
     }
 
+    /// Lines that were left out so far, because they are longer than its `maximumBytes`.
+    var oversizeCount: UInt64 { maker.withLock { $0.oversizeCount } }
+
     /// Takes an event, or a result of the set that is under way.
     func send(_ event: TelemetryEvent) throws {
         let isWanted =

@@ -21,13 +21,7 @@ extension ExportDestination {
     /// secret, and for the password of a connection string of libpq. Where it is not clear what belongs to the
     /// password, more is hidden.
     package static func withoutSecrets(_ text: String) -> String {
-        guard let scheme = text.firstRange(of: "://") else {
-            return text.replacing(
-                #/(password\s*=\s*)('(?:\\.|[^'\\])*'?|(?:\\.|[^\s\\])+)/#.ignoresCase()
-            ) {
-                "\($0.output.1)***"
-            }
-        }
+        guard let scheme = text.firstRange(of: "://") else { return withoutSecretsOrScheme(text) }
         var shown = String(text[..<scheme.upperBound])
         var rest = text[scheme.upperBound...]
         if let at = rest.lastIndex(of: "@") {
@@ -44,6 +38,43 @@ extension ExportDestination {
         }
         return shown + rest[...question] + query.joined(separator: "&")
     }
+
+    /// The same for the address of a host, `user:password@host:9200`, and a connection string of libpq, which
+    /// begins with one of its keys.
+    private static func withoutSecretsOrScheme(_ text: String) -> String {
+        let begin = #/\s*(?:postgresql:)?\s*([a-z_]+)\s*=/#.ignoresCase()
+        let key = (text.prefixMatch(of: begin)?.output.1).map { Substring($0.lowercased()) }
+        let isConnection = key.map { openKeys.contains($0) || connectionKeys.contains($0) } ?? false
+        if !isConnection, let at = text.lastIndex(of: "@"),
+            let colon = text[..<at].firstIndex(of: ":")
+        {
+            let first = text[..<colon]
+            if openKinds.contains(first) { return text }
+            guard remoteKinds.contains(first) else { return "\(first):***" + text[at...] }
+            // The kind of a destination stands before the user.
+            let user = text[text.index(after: colon)..<at].prefix { $0 != ":" }
+            return user.endIndex == at ? text : "\(first):\(user):***" + text[at...]
+        }
+        return text.replacing(
+            #/(password\s*=\s*)('(?:\\.|[^'\\])*'?|(?:\\.|[^\s\\])+)/#.ignoresCase()
+        ) {
+            "\($0.output.1)***"
+        }
+    }
+
+    /// Kinds of destinations without passwords, and those that may have one.
+    private static let openKinds: Set<Substring> = [
+        "graphite", "sqlite", "file", "stdout", "tcp", "udp",
+    ]
+    private static let remoteKinds: Set<Substring> = [
+        "influx", "postgresql", "elasticsearch", "webhook",
+    ]
+
+    /// Keys of libpq besides those above with which people begin a connection string.
+    private static let connectionKeys: Set<Substring> = [
+        "password", "passfile", "service", "sslpassword", "sslrootcert", "options",
+        "target_session_attrs", "requiressl", "gssencmode", "channel_binding",
+    ]
 }
 
 extension TelemetryConfiguration {

@@ -30,10 +30,13 @@ package struct RecordMaker {
         }
     }
 
+    /// Lines that were left out so far, because none so long may be.
+    package var oversizeCount: UInt64 { chunks?.counts.render.oversizeDropped ?? 0 }
+
     /// The records of an event; those of a result in lines come with `endSet`.
     package mutating func take(_ event: TelemetryEvent) -> [ExportData] {
         guard chunks != nil else { return [.value(.object(Self.document(of: event)))] }
-        let time = Int64(clamping: Int((event.timestamp * 1e9).rounded()))
+        let time = Int64(nearest: event.timestamp * 1e9)
         guard event.isResult else {
             return records(ResultSet(timestampNanoseconds: time, results: [Self.note(of: event)]))
         }
@@ -126,7 +129,7 @@ extension TelemetryEvent {
 enum TimeText {
     /// `2026-11-21T05:05:00.123456Z`: UTC with microseconds, cut off, not rounded.
     static func of(_ seconds: Double) -> String {
-        let microseconds = Int64(clamping: Int((seconds * 1e6).rounded(.down)))
+        let microseconds = Int64(nearest: (seconds * 1e6).rounded(.down))
         let (whole, part) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
         let date = Date(timeIntervalSince1970: Double(part < 0 ? whole - 1 : whole))
         let style = Date.ISO8601FormatStyle(timeZone: .gmt)

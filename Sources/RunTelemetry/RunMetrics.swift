@@ -23,7 +23,7 @@ public enum RunMetrics {
         }
         for worker in record.workers { results.append(result(of: worker, run)) }
         return ResultSet(
-            timestampNanoseconds: Int64(clamping: Int((record.timestamp * 1e9).rounded())),
+            timestampNanoseconds: Int64(nearest: record.timestamp * 1e9),
             results: results)
     }
 
@@ -46,7 +46,7 @@ public enum RunMetrics {
                         "Records lost because the queue was full"),
                     counter("refused", exporter.refused, "Records that can never be taken"),
                     gauge(
-                        "up", .bool(exporter.lastError.isEmpty), "",
+                        "up", .bool(!["retrying", "blocked"].contains(exporter.state)), "",
                         "1 while the destination takes what it is given"),
                 ])
         }
@@ -138,7 +138,7 @@ public enum RunMetrics {
                 sum: sum,
                 quantiles: quantiles.compactMap { part, value in
                     value.map { MetricDistribution.Quantile(part, $0) }
-                })
+                }, buckets: buckets(latency.counts ?? []))
         ]
     }
 
@@ -155,7 +155,7 @@ public enum RunMetrics {
                 return MetricResult.Field(
                     statistic.key, MetricValue(statistic.value),
                     kind: key?.isCounter ?? statistic.isCounter ?? false ? .counter : .gauge,
-                    unit: statistic.unit, summary: key?.summary ?? "",
+                    unit: statistic.unit, summary: key?.summary ?? statistic.description ?? "",
                     isDerived: key?.isDerived ?? false)
             }, distributions: processor.frameTimes.map { [distribution(of: $0)] } ?? [])
     }
@@ -167,10 +167,13 @@ public enum RunMetrics {
             quantiles: zip(FrameTimesSummary.parts, times.quantiles).map {
                 MetricDistribution.Quantile($0, $1)
             },
-            buckets: zip(FrameTimesSummary.exponents, times.counts).map { exponent, count in
-                MetricDistribution.Bucket(
-                    upTo: Double(UInt64(1) << UInt64(exponent)) / 1e9, count)
-            }, isAlsoInFields: true)
+            buckets: buckets(times.counts), isAlsoInFields: true)
+    }
+
+    private static func buckets(_ counts: [UInt64]) -> [MetricDistribution.Bucket] {
+        zip(FrameTimesSummary.exponents, counts).map { exponent, count in
+            MetricDistribution.Bucket(upTo: Double(UInt64(1) << UInt64(exponent)) / 1e9, count)
+        }
     }
 
     private static func result(of worker: WorkerSummary, _ run: Meta) -> MetricResult {
@@ -185,7 +188,7 @@ public enum RunMetrics {
             fields.append(
                 MetricResult.Field(
                     key,
-                    known?.unit == .seconds ? .float(value) : .int(Int64(clamping: Int(value))),
+                    known?.unit == .seconds ? .float(value) : .int(Int64(nearest: value)),
                     kind: .counter, unit: known?.unit.rawValue ?? "",
                     summary: known?.summary ?? ""))
         }
@@ -203,6 +206,14 @@ public enum RunMetrics {
         _ name: String, _ value: MetricValue, _ unit: String, _ summary: String
     ) -> MetricResult.Field {
         MetricResult.Field(name, value, kind: .gauge, unit: unit, summary: summary)
+    }
+}
+
+extension Int64 {
+    /// The nearest whole number to one that comes from a file and may be anything; 0 for NaN.
+    init(nearest value: Double) {
+        let whole = value.rounded()
+        self = Int64(exactly: whole) ?? (whole > 0 ? .max : whole < 0 ? .min : 0)
     }
 }
 

@@ -142,6 +142,9 @@ public final class RunTelemetry: RunObserver {
                 } ?? "\(status.queued.records) records were not delivered")
         }
         if lost > 0 { parts.append("\(lost) records were dropped") }
+        if channel.oversizeCount > 0 {
+            parts.append("\(channel.oversizeCount) lines were longer than its maximumBytes")
+        }
         if status.deadLetters > 0 { parts.append("\(status.deadLetters) records were refused") }
         guard !parts.isEmpty else { return nil }
         let reason = status.lastError.map { ": \($0)" } ?? ""
@@ -161,13 +164,15 @@ public final class RunTelemetry: RunObserver {
     public var exporters: [DestinationStatus] {
         channels.map { channel in
             let status = channel.exporter.status
+            let oversize = channel.oversizeCount
             return DestinationStatus(
                 name: channel.configuration.name, state: status.state.rawValue,
                 lastError: status.lastError ?? "", queued: UInt64(status.queued.records),
                 queuedBytes: UInt64(status.queued.bytes), delivered: UInt64(status.delivered),
                 retried: UInt64(status.retried),
                 dropped: Dictionary(
-                    status.dropped.map { ($0.key.rawValue, UInt64($0.value)) },
+                    status.dropped.map { ($0.key.rawValue, UInt64($0.value)) }
+                        + (oversize > 0 ? [("oversize-line", oversize)] : []),
                     uniquingKeysWith: +), refused: UInt64(status.deadLetters))
         }
     }

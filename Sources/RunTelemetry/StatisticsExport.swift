@@ -40,6 +40,9 @@ public final class StatisticsExport {
             data += maker.take(RecordMaker.event(of: result, timestamp: record.timestamp))
         }
         data += maker.endSet()
+        guard maker.oversizeCount == 0 else {
+            throw TelemetryError("a line is longer than the maximumBytes of its destination")
+        }
         // Sets are taken at least 10 ms apart, and have far fewer records than this.
         let first = UInt64(max(0, set.timestampNanoseconds) / 1_000_000) << 16
         var records = data.enumerated().map { index, data in

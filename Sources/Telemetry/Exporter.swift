@@ -52,6 +52,11 @@ public protocol Exporter: AnyObject, Sendable {
     /// The most records of one call of `deliver`; 1 or more.
     var maximumBatchCount: Int { get }
 
+    /// Whether `deliver` and `close` can be trusted to keep their time limits, so that a sender that waits calls
+    /// them on its own thread. False: they get a thread of their own, and the sender waits no longer than the
+    /// limit for it, at the price of two changes of threads for each record.
+    var keepsTimeLimit: Bool { get }
+
     /// Sends records in their order and blocks until the destination has answered or the time is over, for
     /// each; connects where it has to, once a call. The outcomes are as many as the records and in their
     /// order; after one that may succeed later all others of the same call are that, too, unless the
@@ -68,6 +73,9 @@ public protocol Exporter: AnyObject, Sendable {
 extension Exporter {
     /// One record at a time.
     public var maximumBatchCount: Int { 1 }
+
+    /// Nobody has said that it does.
+    public var keepsTimeLimit: Bool { false }
 
     /// Nothing to interrupt: `deliver` never blocks for long.
     public func interrupt() {}

@@ -11,15 +11,17 @@ struct StatisticsRecordTests {
         counts.accepted = .max
         counts.dropped = ["stopped": 2, "a \"quoted\" reason": 3]
         counts.inFlight = 7
-        var latency = LatencySummary(DurationHistogram())
-        latency.p50 = 0.25
+        var latencies = DurationHistogram()
+        latencies.record(nanoseconds: 250_000_000)
+        let latency = LatencySummary(latencies)
         let values: [JSONScalar] = [
             .unsigned(.max), .signed(.min), .real(1.5), .real(.nan), .text("µ\n\""), .boolean(true),
         ]
         let statistics = values.enumerated().map {
             StatisticSummary(
                 key: "key\($0.offset)", value: $0.element, unit: "MBps",
-                isCounter: [nil, true, false][$0.offset % 3])
+                isCounter: [nil, true, false][$0.offset % 3],
+                description: $0.offset == 1 ? "What \"it\" is" : nil)
         }
         var frameTimes = DurationHistogram()
         for nanoseconds: UInt64 in [900, 1_000_000, 3_000_000_000] {

@@ -77,7 +77,7 @@ struct SummaryTests {
     @Test("has the latency's keys, with null, when there was no frame")
     func noLatency() throws {
         let latency = try #require(try object(summary())["latency"] as? [String: Any])
-        #expect(Set(latency.keys) == ["p50", "p99", "p99.9", "maximum", "count", "sum"])
+        #expect(Set(latency.keys) == ["p50", "p99", "p99.9", "maximum", "count", "sum", "counts"])
         #expect(latency.values.allSatisfy { $0 is NSNull })
     }
 

@@ -92,6 +92,17 @@ import Testing
         #expect(slow.next() == nil)
     }
 
+    @Test(arguments: [1e-20, 1.0842021725e-19, Double.leastNonzeroMagnitude])
+    func `A rate so low that no clock has the time of the next frame ends nothing`(
+        rate: Double
+    ) throws {
+        let layout = try ArrayLayout(.uint8, width: 1, height: 1)
+        let slow = SimulatedSource(Simulation(layout, rate: rate))
+        #expect(slow.next() != nil)
+        slow.cancel()
+        #expect(slow.next() == nil)
+    }
+
     @Test func `A live source is behind by all that it was not asked for, and gives it`() throws {
         let layout = try ArrayLayout(.uint8, width: 1, height: 1)
         var simulation = Simulation(layout, count: 1000, rate: 1e6)

@@ -57,6 +57,51 @@ struct PostgreSQLOutageTests {
         #expect(try server.query("SELECT count(*) FROM t") == ["3"])
     }
 
+    @Test(.enabled(if: SmallDisk.isPermitted, SmallDisk.hint))
+    func `a server whose disk is full keeps what waits in order, and takes it when there is room`()
+        throws
+    {
+        let server = try PostgreSQLServer()
+        let disk = try server.makeTablespace("small", megabytes: 3)
+        try server.query(
+            """
+            CREATE TABLE t (source text, seq bigint, n int, filling text, UNIQUE (source, seq))
+            TABLESPACE small
+            """)
+        let folder = try TemporaryFolder()
+        let pool = try ExporterPool(
+            [exporter(address(server))], useMemory: false, manualReexport: true,
+            spoolDirectory: folder.file("spool"), source: "test")
+        // Rows of more than half a page: each new one needs a page of its own.
+        let filling = JournalValue.string(String(repeating: "x", count: 1900) + "y")
+        func send(_ number: Int64) throws -> ExportResult? {
+            try pool.send(["n": .int(number), "filling": filling]).first
+        }
+        for number in 1...10 { #expect(try send(Int64(number))?.successful == true) }
+        try disk.fillUp()
+        var number: Int64 = 10
+        var failed: ExportResult?
+        // A table may have some free pages before it has to grow.
+        while failed == nil, number < 2000 {
+            number += 1
+            if let result = try send(number), !result.successful { failed = result }
+        }
+        #expect(failed?.reason?.contains("No space left on device") == true, "\(failed as Any)")
+        let last = number + 5
+        while number < last {
+            number += 1
+            _ = try send(number)
+        }
+        #expect(pool.hasUnsentData)
+        try disk.clear()
+        #expect(try pool.sendUnsentData().allSuccessful)
+        #expect(!pool.hasUnsentData && pool.statuses[0].deadLetters == 0)
+        try pool.stop()
+        #expect(
+            try server.query("SELECT count(*), count(DISTINCT n), sum(n) FROM t")
+                == ["\(last)|\(last)|\(last * (last + 1) / 2)"])
+    }
+
     @Test func `an acknowledgement that is lost doubles a row only where the table has no key`()
         throws
     {

@@ -13,24 +13,12 @@ struct TelemetryRunTests {
         _ telemetry: String, frames: Int = 40, rate: String? = nil, run: String = "run",
         processors: String = "PixelSum"
     ) throws -> [String] {
-        let worker = try #require(BuiltProducts.executable("sluice-worker"))
-        let text = """
-            source: {sim: {count: \(frames), shape: 32x32}}
-            \(rate.map { "rate: \($0)" } ?? "")
-            stages:
-              - worker: \(worker)
-                processors: [\(processors)]
-            telemetry:
-            \(telemetry)
-            """
-        _ = try folder.write(text, to: "\(run).yaml")
-        return ["run", "\(run).yaml", "--run-dir", run]
+        try TelemetryPipeline.arguments(
+            telemetry, frames: frames, rate: rate, run: run, processors: processors, in: folder)
     }
 
     private func documents(_ name: String) throws -> [[String: Any]] {
-        try folder.text(of: name).split(separator: "\n").map { line in
-            try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
-        }
+        try TelemetryPipeline.documents(name, in: folder)
     }
 
     @Test func `go through the route into a file, the last set with the whole run`() async throws {
@@ -172,7 +160,7 @@ struct TelemetryRunTests {
         #expect(
             deadline.wait {
                 ((try? Loopback.http("/metrics", port: port))?.body ?? "")
-                    .contains("sluice_stage_latency_seconds{")
+                    .contains("sluice_stage_latency_seconds_bucket{")
             })
         let page = try Loopback.http("/metrics", port: port)
         #expect(page.status == 200)
@@ -221,6 +209,8 @@ struct TelemetryRunTests {
         ("  exporters: [{tcp: {host: h}}]", "has no port"),
         ("  exporters: [{graphite: {host: h, events: true}}]", "can't hold events"),
         ("  exporters: [{stdout: {name: a}}, {file: {path: x, name: a}}]", "like another"),
+        ("  exporters: [{stdout: {name: \"a\\nb\"}}]", "without control characters"),
+        ("  exporters: [{file: {path: a}}, {file: {path: ./b/../a, name: x}}]", "like another"),
         ("  route: {processors: [{drpo: {name: x}}]}", "drpo"),
         ("  prometheus: {listen: nonsense}", "127.0.0.1:9400"),
         ("  period: 0s", "period"),
@@ -236,6 +226,36 @@ struct TelemetryRunTests {
         #expect(run.exitCode == 2)
         #expect(run.error.contains(expected), "\(run.error)")
         #expect(try !folder.files().contains("run"))
+    }
+
+    @Test func `that do not fit into the lines of a destination are told as lost`() async throws {
+        let run = try await CommandRun.sluice(
+            pipeline(
+                "  exporters: [{graphite: {host: 127.0.0.1, port: 9, maximumBytes: 10}}]"),
+            in: folder)
+        #expect(run.exitCode == 0)
+        #expect(run.error.contains("lines were longer than its maximumBytes"), "\(run.error)")
+        let export = try await CommandRun.sluice(
+            ["export", "run", "--to", "graphite"], in: folder)
+        #expect(export.exitCode == 2 && export.error.contains("maximumBytes"), "\(export.error)")
+    }
+
+    @Test func `are in a record that is damaged: one error, or numbers held at the largest`()
+        async throws
+    {
+        let run = try await CommandRun.sluice(pipeline("  period: 1s"), in: folder)
+        #expect(run.exitCode == 0, "\(run.error)")
+        let line = try #require(try folder.text(of: "run/stats.jsonl").split(separator: "\n").last)
+        let damaged = line.replacing(#/"timestamp":[0-9.]+/#, with: "\"timestamp\":1e300")
+        #expect(damaged != line)
+        _ = try folder.write("\(damaged)\n{\"torn", to: "run/stats.jsonl")
+        for arguments in [
+            ["export", "run", "--to", "file:sent.jsonl"], ["stats", "run", "--format", "influx"],
+        ] {
+            let command = try await CommandRun.sluice(arguments, in: folder)
+            #expect([0, 2].contains(command.exitCode), "\(command.error)")
+            #expect(!command.error.contains("Fatal"), "\(command.error)")
+        }
     }
 
     @Test(.enabled(if: InfluxServer.isThere, InfluxServer.hint))

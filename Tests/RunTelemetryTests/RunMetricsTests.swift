@@ -23,7 +23,8 @@ import Testing
                 StatisticSummary(key: "nReceived", value: .unsigned(98), unit: "count"),
                 StatisticSummary(key: "processedRate", value: .real(49), unit: "1/s"),
                 StatisticSummary(
-                    key: "nPeaks", value: .unsigned(7), unit: "count", isCounter: true),
+                    key: "nPeaks", value: .unsigned(7), unit: "count", isCounter: true,
+                    description: "Peaks found in all images"),
                 StatisticSummary(key: "energy", value: .real(1.5), unit: "keV"),
                 StatisticSummary(key: "unknown", value: .real(.nan), unit: ""),
             ], frameTimes: FrameTimesSummary(histogram))
@@ -88,6 +89,51 @@ import Testing
         let stored = try JSONEncoder().encode(processor.frameTimes)
         #expect(
             try JSONDecoder().decode(FrameTimesSummary.self, from: stored) == processor.frameTimes)
+    }
+
+    @Test(arguments: [1e300, -1e300, .infinity, .nan])
+    func `numbers of a damaged record end nothing`(number: Double) throws {
+        var record = Self.record
+        record.timestamp = number
+        record.workers[0].counters = ["nReceived": number]
+        let set = RunMetrics.results(of: record, runId: "x")
+        let limit: Int64 = number.isNaN ? 0 : number > 0 ? .max : .min
+        #expect(set.timestampNanoseconds == limit)
+        let worker = try #require(set.results.last { $0.name == "worker" })
+        #expect(worker.fields.last?.value == .int(limit))
+        for form in [RecordForm.documents, .lines(InfluxRender(), maximumBytes: 10_000)] {
+            var maker = try RecordMaker(form)
+            let made = maker.take(RecordMaker.event(of: worker, timestamp: number)) + maker.endSet()
+            #expect(made.count == 1)
+        }
+    }
+
+    @Test(arguments: [
+        ("idle", true), ("connected", true), ("retrying", false), ("blocked", false),
+    ])
+    func `an exporter is up again when it takes what it is given, whatever it said before`(
+        state: String, isUp: Bool
+    ) {
+        var exporter = Self.exporter
+        exporter.state = state
+        let result = RunMetrics.results(of: [exporter], runId: "x")[0]
+        #expect(result.fields.first { $0.name == "up" }?.value == .bool(isUp))
+    }
+
+    @Test func `latency is a histogram with buckets, and its quantiles are a summary beside it`() {
+        let page = PrometheusRender.page(of: Self.set)
+        for line in [
+            "# TYPE sluice_stage_latency_seconds histogram",
+            "sluice_stage_latency_seconds_bucket{run=\"tyuy3jwr\",stage=\"main\",le=\"0.001048576\"} 49",
+            "sluice_stage_latency_seconds_bucket{run=\"tyuy3jwr\",stage=\"main\",le=\"+Inf\"} 100",
+            "# TYPE sluice_stage_latency_quantiles_seconds summary",
+        ] { #expect(page.contains("\(line)\n"), "\(line) in \(page)") }
+    }
+
+    @Test func `the help text of a processor's own statistic is what it declares`() {
+        let page = PrometheusRender.page(of: Self.set)
+        #expect(page.contains("# HELP sluice_processor_peaks_total Peaks found in all images\n"))
+        #expect(page.contains("# HELP sluice_processor_energy_electronvolts "))
     }
 
     @Test func `every reason to drop frames is counted from the beginning`() {

@@ -20,6 +20,15 @@ import Testing
             "influx:http://a:b@[::1]:8086/write?db=det",
             "influx:http://a:***@[::1]:8086/write?db=det"
         ),
+        ("elastic:pw@node1:9200", "elastic:***@node1:9200"),
+        ("elastic:a=b@node1", "elastic:***@node1"), ("elastic:a@b@node1", "elastic:***@node1"),
+        (
+            "elasticsearch:elastic:pw@node1:9200", "elasticsearch:elastic:***@node1:9200"
+        ),
+        ("postgresql:host=h password=a@b", "postgresql:host=h password=***"),
+        ("elastic@node1:9200", "elastic@node1:9200"), ("elastic:p:w@h", "elastic:***@h"),
+        ("elasticsearch:elastic@h:1", "elasticsearch:elastic@h:1"),
+        ("file:a@b:c.jsonl", "file:a@b:c.jsonl"),
         ("graphite:127.0.0.1:2003", "graphite:127.0.0.1:2003"),
         ("file:out.jsonl", "file:out.jsonl"),
         ("", ""), ("://", "://"), ("x://@", "x://@"), ("x://:@?&=", "x://:***@?&=***"),

@@ -139,18 +139,27 @@ final class FaultyExporter: Exporter {
 /// An exporter that keeps each caller until the gate opens, or until it is interrupted.
 final class GatedExporter: Exporter {
     let name: String
+    let keepsTimeLimit: Bool
     private let obeys: Bool
-    private let state = Mutex((isOpen: false, isInterrupted: false, count: 0))
+    private let state = Mutex(
+        (isOpen: false, isInterrupted: false, count: 0, inside: 0, highest: 0, isClosed: false))
     private let bell = Doorbell()
     let entered = Doorbell()
 
-    init(_ name: String, obeys: Bool = true) {
+    init(_ name: String, obeys: Bool = true, keepsTimeLimit: Bool = false) {
         self.name = name
         self.obeys = obeys
+        self.keepsTimeLimit = keepsTimeLimit
     }
 
     /// Records that went through.
     var count: Int { state.withLock { $0.count } }
+    /// The most calls that were under way at the same time.
+    var highest: Int { state.withLock { $0.highest } }
+    /// Whether it was closed while no call was under way.
+    var isClosedAfterUse: Bool { state.withLock { $0.isClosed } }
+
+    func close() { state.withLock { $0.isClosed = $0.inside == 0 } }
 
     func open() {
         state.withLock { $0.isOpen = true }
@@ -158,6 +167,11 @@ final class GatedExporter: Exporter {
     }
 
     func deliver(_ records: [ExportRecord], within limit: Duration) -> [ExportOutcome] {
+        state.withLock { state in
+            state.inside += 1
+            state.highest = max(state.highest, state.inside)
+        }
+        defer { state.withLock { $0.inside -= 1 } }
         entered.ring()
         while true {
             let outcome = state.withLock { state -> ExportOutcome? in

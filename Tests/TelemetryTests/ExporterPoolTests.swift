@@ -6,7 +6,7 @@ import Testing
 
 /// Pools that wait for results.
 @Suite(.timeLimit(.minutes(1))) struct ExporterPoolTests {
-    @Test func `Only the member that failed gets the record again`() throws {
+    @Test func `R9: Only the member that failed gets the record again`() throws {
         let good = FaultyExporter("good")
         let bad = FaultyExporter("bad", .isDown)
         let pool = try ExporterPool([good, bad])
@@ -20,7 +20,7 @@ import Testing
         #expect(!pool.hasUnsentData)
     }
 
-    @Test func `A record that all failed is kept once, under the name of the pool`() throws {
+    @Test func `R10: A record that all failed is kept once, under the name of the pool`() throws {
         let members = ["a", "b"].map { FaultyExporter($0, .isDown) }
         let pool = try ExporterPool(members, name: "archive")
         try pool.send("x")
@@ -39,14 +39,16 @@ import Testing
         #expect(try pool.unsentData().map(\.exporterName) == ["b"])
     }
 
-    @Test func `Three pools without names have three names`() throws {
+    @Test func `R11: Three pools without names have three names`() throws {
         let names = try (0..<3).map { _ in try ExporterPool().name }
         #expect(Set(names).count == 3)
         #expect(names.allSatisfy { $0.hasPrefix("exporterpool_") })
     }
 
     @Test(arguments: [1, 2])
-    func `A member that throws holds up no other, and owes the record`(_ threads: Int) throws {
+    func `R12, R13: A member that throws holds up no other, and owes the record`(_ threads: Int)
+        throws
+    {
         struct Broken: Error {}
         let good = FaultyExporter("good")
         let throwing = ClosureExporter(name: "throwing") { _ in throw Broken() }
@@ -58,7 +60,7 @@ import Testing
         #expect(try pool.spool.owedSeqs("throwing") == [1])
     }
 
-    @Test func `Sending without waiting returns with nothing while a member is busy`() throws {
+    @Test func `R14: Sending without waiting returns with nothing while a member is busy`() throws {
         let slow = GatedExporter("slow")
         let pool = try ExporterPool([slow], waitForResult: false)
         // Comes back although nobody has opened the gate.
@@ -70,7 +72,7 @@ import Testing
         #expect(slow.count == 1)
     }
 
-    @Test func `A failure is kept when nobody waits`() throws {
+    @Test func `R15: A failure is kept when nobody waits`() throws {
         let bad = FaultyExporter("bad", .isDown)
         let pool = try ExporterPool([bad], waitForResult: false, clock: ManualExportClock())
         try pool.send("x")
@@ -79,7 +81,7 @@ import Testing
         #expect(try pool.spool.owedSeqs("bad") == [1])
     }
 
-    @Test func `No threads is an invalid configuration`() {
+    @Test func `R16: No threads is an invalid configuration`() {
         let expected = ExportError.invalidConfiguration("numThreads of 'p' must be 1 or more")
         #expect(throws: expected) { try ExporterPool([], numThreads: 0, name: "p") }
     }
@@ -96,7 +98,7 @@ import Testing
         #expect(try pool.send("x").map(\.successful) == [true, true])
     }
 
-    @Test func `A pool in a pool sends to its members, and keeps account of each`() throws {
+    @Test func `R17: A pool in a pool sends to its members, and keeps account of each`() throws {
         let a = FaultyExporter("a")
         let b = FaultyExporter("b", .isDown)
         let c = FaultyExporter("c")
@@ -119,7 +121,7 @@ import Testing
         #expect(throws: ExportError.self) { try inner.addExporter(outer) }
     }
 
-    @Test func `A member that says nothing of a record owes it`() throws {
+    @Test func `R18: A member that says nothing of a record owes it`() throws {
         let pool = try ExporterPool([FaultyExporter("silent", .isSilent), FaultyExporter("b")])
         let results = try pool.send("x")
         #expect(results.map(\.successful) == [false, true])
@@ -127,7 +129,8 @@ import Testing
         #expect(pool.spool.owing == ["silent"])
     }
 
-    @Test func `What a member that was added later does not take is kept by the pool alone`() throws
+    @Test func `R19: What a member that was added later does not take is kept by the pool alone`()
+        throws
     {
         let pool = try ExporterPool([FaultyExporter("a")])
         let late = try ResilientExporter(FaultyExporter("late", .isDown))
@@ -136,7 +139,7 @@ import Testing
         #expect(pool.spool.owing == ["late"] && !late.hasUnsentData)
     }
 
-    @Test func `A pool that saves nothing leaves its members their own setting`() throws {
+    @Test func `R20: A pool that saves nothing leaves its members their own setting`() throws {
         let keeping = try ResilientExporter(FaultyExporter("keeping", .isDown))
         let other = try ResilientExporter(
             FaultyExporter("other", .isDown), saveUnsentData: false)
@@ -148,7 +151,7 @@ import Testing
         #expect(pool.spool.dropped("keeping").isEmpty)
     }
 
-    @Test func `The same exporter twice is an error that names it`() throws {
+    @Test func `R38: The same exporter twice is an error that names it`() throws {
         let a = FaultyExporter("a")
         let expected = ExportError.invalidConfiguration(
             "two exporters named 'a' in the pool 'p': give each a name of its own")
@@ -158,7 +161,7 @@ import Testing
         #expect(pool.exporters.count == 1)
     }
 
-    @Test func `An empty pool gives an empty list, which counts as success`() throws {
+    @Test func `R39: An empty pool gives an empty list, which counts as success`() throws {
         let results = try ExporterPool().send("x")
         #expect(results.isEmpty && results.allSuccessful)
     }

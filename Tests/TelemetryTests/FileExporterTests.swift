@@ -40,7 +40,7 @@ import Testing
             try folder.text(of: "out.txt") == "a b\n{\"x\":1,\"y\":[true,null]}\nraw\nlines\n7\n")
     }
 
-    @Test func `Lines that were in the file count against the maximum`() throws {
+    @Test func `R28: Lines that were in the file count against the maximum`() throws {
         try folder.write("one\ntwo\n", to: "out.txt")
         let exporter = try FileExporter(path, maxLines: 3)
         #expect(exporter.remainingLines == 1)
@@ -68,13 +68,13 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `Success means that the line is in the file`(_ syncs: Bool) throws {
+    func `R29: Success means that the line is in the file`(_ syncs: Bool) throws {
         let exporter = try FileExporter(path, syncs: syncs)
         #expect(send(exporter, "now") == [true])
         #expect(try folder.text(of: "out.txt") == "now\n")
     }
 
-    @Test func `A file in a folder that is not there is one clear error`() {
+    @Test func `R30: A file in a folder that is not there is one clear error`() {
         let missing = folder.file("no/out.txt")
         let error = #expect(throws: ExportError.self) { try FileExporter(missing) }
         #expect(error?.description.contains("No such file or directory") == true)

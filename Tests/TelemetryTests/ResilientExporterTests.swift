@@ -10,7 +10,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct ResilientExporterTests {
     private func object(_ number: Int64) -> JournalValue { ["n": .int(number)] }
 
-    @Test func `Resending by hand while the target is down returns and keeps the records in order`()
+    @Test
+    func `R1: Resending by hand while the target is down returns and keeps the records in order`()
         throws
     {
         let target = FaultyExporter("a", .isDown)
@@ -22,7 +23,8 @@ import Testing
         #expect(try sender.spool.owedSeqs("a") == [1, 2, 3, 4, 5])
     }
 
-    @Test func `Resending by hand after recovery gives results in order and an empty spool`() throws
+    @Test func `R2: Resending by hand after recovery gives results in order and an empty spool`()
+        throws
     {
         let target = FaultyExporter("a", .isDown)
         let sender = try ResilientExporter(target)
@@ -37,7 +39,7 @@ import Testing
         #expect(try sender.sendUnsentData().isEmpty)
     }
 
-    @Test func `Automatic resending gives a flat list with the new result first`() throws {
+    @Test func `R3: Automatic resending gives a flat list with the new result first`() throws {
         let target = FaultyExporter("a", .isDown)
         let sender = try ResilientExporter(target, manualReexport: false)
         for number in 1...3 { try sender.send(object(Int64(number))) }
@@ -56,7 +58,7 @@ import Testing
         #expect(sender.hasUnsentData)
     }
 
-    @Test func `Automatic resending of 500 records delivers all`() throws {
+    @Test func `R4: Automatic resending of 500 records delivers all`() throws {
         let target = FaultyExporter("a", .isDown)
         let sender = try ResilientExporter(target, manualReexport: false)
         for number in 1...500 { try sender.send(object(Int64(number))) }
@@ -65,7 +67,7 @@ import Testing
         #expect(target.taken.map(\.seq) == [501] + Array(1...500))
     }
 
-    @Test func `A transform is applied once, also to what is sent again`() throws {
+    @Test func `R5: A transform is applied once, also to what is sent again`() throws {
         let target = FaultyExporter("a", .isDown)
         let sender = try ResilientExporter(
             target,
@@ -81,7 +83,7 @@ import Testing
         #expect(original == object(1))
     }
 
-    @Test func `A transform may change text`() throws {
+    @Test func `R6: A transform may change text`() throws {
         let target = FaultyExporter("a")
         let sender = try ResilientExporter(
             target,
@@ -93,7 +95,8 @@ import Testing
         #expect(target.values == ["hello!"])
     }
 
-    @Test func `A transform that throws or gives nothing is a typed error, and nothing is stored`()
+    @Test
+    func `R7: A transform that throws or gives nothing is a typed error, and nothing is stored`()
         throws
     {
         struct Flaw: Error {}
@@ -107,7 +110,9 @@ import Testing
         #expect(!throwing.hasUnsentData && !empty.hasUnsentData && target.callCount == 0)
     }
 
-    @Test func `Null and lists are refused; bytes, numbers and an empty object are taken`() throws {
+    @Test func `R8: Null and lists are refused; bytes, numbers and an empty object are taken`()
+        throws
+    {
         let target = FaultyExporter("a")
         let sender = try ResilientExporter(target)
         #expect(throws: ExportError.noData) { try sender.send(.null) }
@@ -138,7 +143,7 @@ import Testing
         #expect(stopped?.queued.records == 0)
     }
 
-    @Test func `Records on disk come back in order within a process`() throws {
+    @Test func `R21: Records on disk come back in order within a process`() throws {
         let folder = try TemporaryFolder()
         let target = FaultyExporter("a", .isDown)
         let sender = try ResilientExporter(
@@ -149,7 +154,7 @@ import Testing
         #expect(target.taken.map(\.seq) == Array(1...200))
     }
 
-    @Test func `Records on disk are sent by the next life`() throws {
+    @Test func `R22: Records on disk are sent by the next life`() throws {
         let folder = try TemporaryFolder()
         let down = FaultyExporter("a", .isDown)
         let first = try ResilientExporter(
@@ -164,7 +169,7 @@ import Testing
         #expect(target.values == [object(1)])
     }
 
-    @Test func `A directory is in use until its exporter is stopped, and free then`() throws {
+    @Test func `R23: A directory is in use until its exporter is stopped, and free then`() throws {
         let folder = try TemporaryFolder()
         let path = folder.file("spool")
         let first = try ResilientExporter(
@@ -179,7 +184,7 @@ import Testing
         try second.stop()
     }
 
-    @Test func `Switching between memory and disk moves the records`() throws {
+    @Test func `R24: Switching between memory and disk moves the records`() throws {
         let folder = try TemporaryFolder()
         let target = FaultyExporter("a", .isDown)
         let sender = try ResilientExporter(target, spoolDirectory: folder.file("spool"))
@@ -197,7 +202,7 @@ import Testing
         #expect(target.taken.map(\.seq) == [1, 2, 3, 4])
     }
 
-    @Test func `A spool on disk needs a directory that somebody named`() throws {
+    @Test func `R25: A spool on disk needs a directory that somebody named`() throws {
         #expect(throws: ExportError.self) {
             try ResilientExporter(FaultyExporter("a"), useMemory: false)
         }
@@ -206,7 +211,8 @@ import Testing
     }
 
     @Test(arguments: [OverflowPolicy.dropOldest, .dropNewest, .block])
-    func `A full spool does what its policy says, and counts`(_ policy: OverflowPolicy) throws {
+    func `R26: A full spool does what its policy says, and counts`(_ policy: OverflowPolicy) throws
+    {
         let target = FaultyExporter("a", .isDown)
         let sender = try ResilientExporter(
             target, timeout: .milliseconds(10),

@@ -105,6 +105,20 @@ public final class PostgreSQLServer: Sendable {
             ])
     }
 
+    /// Makes a tablespace on a disk of its own in memory, which a test may fill; needs the right to mount.
+    public func makeTablespace(_ name: String, megabytes: Int) throws -> SmallDisk {
+        let disk = try SmallDisk(at: folder.file(name), megabytes: megabytes)
+        let place = disk.path + "/tablespace"
+        try FileManager.default.createDirectory(
+            atPath: place, withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700])
+        if getuid() == 0, let entry = getpwnam("postgres") {
+            chown(place, entry.pointee.pw_uid, entry.pointee.pw_gid)
+        }
+        try query("CREATE TABLESPACE \(name) LOCATION '\(place)'")
+        return disk
+    }
+
     /// What psql prints for a query: a line for each row, columns divided by `|`.
     @discardableResult
     public func query(_ text: String) throws -> [String] {

@@ -19,10 +19,11 @@ struct DestinationRules: Sendable {
 }
 
 /// One exporter with its thread: it delivers what the spool has for it, and what it is handed, one call at
-/// a time; waits when the destination fails; keeps account.
+/// a time; waits when the destination fails; keeps account. A sender that waits may deliver on its own thread.
 final class Destination: Sendable {
     struct State: Sendable {
         var jobs: [ExportJob] = []
+        var user = User.nobody
         var timer: RetryTimer
         var lastTried: UInt64 = 0
         var hasThread = false
@@ -35,6 +36,15 @@ final class Destination: Sendable {
         var delivered = 0
         var retried = 0
         var deadLetters = 0
+    }
+
+    /// Who calls the exporter at this moment.
+    enum User: Sendable {
+        case nobody
+        /// The thread of the destination.
+        case thread
+        /// A sender that waits.
+        case sender
     }
 
     private enum Step {
@@ -78,6 +88,27 @@ final class Destination: Sendable {
         bell.ring()
     }
 
+    /// Delivers on the thread of the sender; nil where the exporter is at work or may not be called so: hand
+    /// over a job then.
+    func deliverHere(_ record: ExportRecord) -> ExportOutcome? {
+        guard exporter.keepsTimeLimit else { return nil }
+        let isMine = state.withLock { state in
+            guard state.jobs.isEmpty, state.user == .nobody, !state.isStopping else { return false }
+            state.user = .sender
+            return true
+        }
+        guard isMine else { return nil }
+        let outcome = deliver([record])[0]
+        settle(record, outcome)
+        let (isAwaited, isStopping) = state.withLock { state in
+            state.user = .nobody
+            return (state.hasThread && (!state.jobs.isEmpty || state.isStopping), state.isStopping)
+        }
+        if isAwaited { bell.ring() }
+        if isStopping { ended.ring() }
+        return outcome
+    }
+
     /// Says that there is something in the spool.
     func wake() {
         guard rules.isBackground, start() else { return }
@@ -104,13 +135,15 @@ final class Destination: Sendable {
 
     /// Waits until the thread has ended and the exporter is closed; false where that is not so in time.
     func waitForEnd(until deadline: Duration) -> Bool {
-        let isRunning = state.withLock { $0.hasThread || $0.hasEnded }
-        if !isRunning {
-            exporter.close()
-            state.withLock { $0.hasEnded = true }
-        }
         while true {
-            if state.withLock({ $0.hasEnded }) { return true }
+            let (isIdle, hasEnded) = state.withLock { state in
+                let isIdle = !state.hasThread && !state.hasEnded && state.user == .nobody
+                // Nobody begins anything while it is stopping.
+                if isIdle { state.hasEnded = true }
+                return (isIdle, state.hasEnded)
+            }
+            if isIdle { exporter.close() }
+            if hasEnded { return true }
             if rules.clock.now >= deadline { return false }
             rules.clock.wait(for: ended, until: deadline)
         }
@@ -145,21 +178,31 @@ final class Destination: Sendable {
         let queued = rules.isBackground ? spool.queued(name).records : 0
         let last = rules.isManual ? spool.lastSeq : 0
         return state.withLock { state in
-            if !state.jobs.isEmpty { return .job(state.jobs.removeFirst()) }
-            // Without retries of its own accord only what was never tried is work.
-            let hasWork = queued > 0 && (!rules.isManual || state.lastTried < last)
-            let first = rules.isManual ? state.lastTried + 1 : 0
-            if state.isStopping {
-                let isFailing = state.timer.failureCount > 0 && !rules.isManual
-                return hasWork && !isFailing && now < state.stopDeadline
-                    ? .drain(from: first) : .end
-            }
-            guard hasWork else { return .sleep(until: nil) }
-            if !rules.isManual, let next = state.timer.nextAttempt, next > now {
-                return .sleep(until: next)
-            }
-            return .drain(from: first)
+            // A sender rings when it has done.
+            if state.user == .sender { return .sleep(until: nil) }
+            let step = Self.nextStep(&state, queued: queued, last: last, now, rules)
+            state.user = .thread
+            if case .sleep = step { state.user = .nobody }
+            return step
         }
+    }
+
+    private static func nextStep(
+        _ state: inout State, queued: Int, last: UInt64, _ now: Duration, _ rules: DestinationRules
+    ) -> Step {
+        if !state.jobs.isEmpty { return .job(state.jobs.removeFirst()) }
+        // Without retries of its own accord only what was never tried is work.
+        let hasWork = queued > 0 && (!rules.isManual || state.lastTried < last)
+        let first = rules.isManual ? state.lastTried + 1 : 0
+        if state.isStopping {
+            let isFailing = state.timer.failureCount > 0 && !rules.isManual
+            return hasWork && !isFailing && now < state.stopDeadline ? .drain(from: first) : .end
+        }
+        guard hasWork else { return .sleep(until: nil) }
+        if !rules.isManual, let next = state.timer.nextAttempt, next > now {
+            return .sleep(until: next)
+        }
+        return .drain(from: first)
     }
 
     private func perform(_ job: ExportJob) {

@@ -10,7 +10,9 @@ extension ExportHub {
     private struct Delivery {
         var leaf: ExportLeaf
         var destination: Destination
-        var job: ExportJob
+        var record: ExportRecord
+        /// The work of its thread; nil where there is none.
+        var job: ExportJob?
         var outcome: ExportOutcome?
         /// Whether nobody knows what became of it.
         var isAbandoned = false
@@ -20,7 +22,7 @@ extension ExportHub {
     func send(_ parts: [ExportPart]) throws(ExportError) -> Sent {
         try checkRunning()
         var sent = Sent()
-        guard settings.waitsForResult else {
+        guard settings.waitForResult else {
             for part in parts where !part.leaves.isEmpty {
                 store(part.record, owed: part.leaves.map(\.path))
                 for leaf in part.leaves { destination(leaf).wake() }
@@ -39,33 +41,45 @@ extension ExportHub {
         return sent
     }
 
-    /// Delivers to at most `numThreads` destinations at the same time.
+    /// Delivers to at most `numThreads` destinations at the same time: one after the other on the sender's own
+    /// thread, as far as they may be called there.
     private func deliver(_ parts: [ExportPart]) -> [Delivery] {
         var deliveries = parts.flatMap { part in
             part.leaves.map { leaf in
-                Delivery(
-                    leaf: leaf, destination: destination(leaf),
-                    job: ExportJob(.deliver(part.record)))
+                Delivery(leaf: leaf, destination: destination(leaf), record: part.record)
             }
         }
         let width = settings.numThreads
-        for delivery in deliveries.prefix(width) { delivery.destination.post(delivery.job) }
+        for place in deliveries.indices.prefix(width) where width > 1 { post(&deliveries[place]) }
         for place in deliveries.indices {
-            let delivery = deliveries[place]
-            if let outcome = waitOrInterrupt(delivery.job, delivery.destination)?.first {
-                deliveries[place].outcome = outcome
-            } else {
-                let reason = "no answer within \(rules.timeout)"
-                delivery.destination.fail(reason)
-                deliveries[place].outcome = .retryable(reason: reason, after: nil)
-                deliveries[place].isAbandoned = true
+            if width == 1 {
+                let delivery = deliveries[place]
+                deliveries[place].outcome = delivery.destination.deliverHere(delivery.record)
+                if deliveries[place].outcome == nil { post(&deliveries[place]) }
             }
-            if place + width < deliveries.count {
-                let next = deliveries[place + width]
-                next.destination.post(next.job)
-            }
+            finish(&deliveries[place])
+            if width > 1, place + width < deliveries.count { post(&deliveries[place + width]) }
         }
         return deliveries
+    }
+
+    private func post(_ delivery: inout Delivery) {
+        let job = ExportJob(.deliver(delivery.record))
+        delivery.job = job
+        delivery.destination.post(job)
+    }
+
+    /// Waits for the outcome of what a thread has to deliver.
+    private func finish(_ delivery: inout Delivery) {
+        guard let job = delivery.job else { return }
+        if let outcome = waitOrInterrupt(job, delivery.destination)?.first {
+            delivery.outcome = outcome
+            return
+        }
+        let reason = "no answer within \(rules.timeout)"
+        delivery.destination.fail(reason)
+        delivery.outcome = .retryable(reason: reason, after: nil)
+        delivery.isAbandoned = true
     }
 
     /// Stores each record once, owed by the leaves that did not take it.
@@ -84,7 +98,7 @@ extension ExportHub {
             let seq = store(part.record, owed: failed.map(\.leaf.path))
             guard seq > 0 else { continue }
             for delivery in failed where delivery.isAbandoned {
-                if let late = delivery.job.stored(as: seq) {
+                if let late = delivery.job?.stored(as: seq) {
                     delivery.destination.acknowledge(late)
                 }
             }

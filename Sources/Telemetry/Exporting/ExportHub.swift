@@ -23,14 +23,30 @@ struct ExportPart: Sendable {
 
 /// What `ExporterPool` and `ResilientExporter` have in common: a spool and a thread for each destination.
 final class ExportHub: Sendable {
+    /// What `ExporterPool` and `ResilientExporter` are asked for, in their words.
     struct Settings: Sendable {
         var transform: ExportTransform?
-        var waitsForResult: Bool
         var numThreads = 1
+        var waitForResult: Bool
+        var useMemory: Bool
+        var manualReexport: Bool
         var spoolDirectory: String?
+        var spoolLimits: SpoolLimits
+        var saveUnsentData: Bool
+        var timeout: Duration
+        var retry: RetryPolicy
+        var deadLetters: DeadLetters?
         var source: String?
-        var firstSeq: UInt64 = 1
-        var rules: DestinationRules
+        var firstSeq: UInt64
+        var clock: any ExportClock
+
+        var rules: DestinationRules {
+            DestinationRules(
+                retry: retry, timeout: timeout, isBackground: !waitForResult,
+                isManual: manualReexport, saves: saveUnsentData, clock: clock,
+                deadLetters: deadLetters
+                    ?? (useMemory ? nil : DeadLetters(inDirectory: spoolDirectory)))
+        }
     }
 
     private struct State {
@@ -41,15 +57,14 @@ final class ExportHub: Sendable {
 
     let name: String
     let settings: Settings
+    let rules: DestinationRules
     let spool: Spool
     let source: String
     private let state: Mutex<State>
 
-    init(
-        name: String, settings: Settings, useMemory: Bool, limits: SpoolLimits
-    ) throws {
-        try settings.rules.retry.check()
-        guard settings.rules.timeout > .zero else {
+    init(name: String, settings: Settings) throws {
+        try settings.retry.check()
+        guard settings.timeout > .zero else {
             throw ExportError.invalidConfiguration("timeout of '\(name)' must be above zero")
         }
         guard settings.numThreads >= 1 else {
@@ -60,12 +75,13 @@ final class ExportHub: Sendable {
         }
         self.name = name
         self.settings = settings
-        if useMemory {
-            spool = try Spool(limits: limits, owner: name)
+        rules = settings.rules
+        if settings.useMemory {
+            spool = try Spool(limits: settings.spoolLimits, owner: name)
         } else {
             spool = try Spool(
-                directory: try Self.needed(settings.spoolDirectory, name), limits: limits,
-                owner: name)
+                directory: try Self.needed(settings.spoolDirectory, name),
+                limits: settings.spoolLimits, owner: name)
         }
         source = settings.source ?? Self.newSource(name)
         state = Mutex(State(nextSeq: settings.firstSeq))
@@ -74,6 +90,8 @@ final class ExportHub: Sendable {
     deinit {
         for destination in state.withLock({ $0.destinations.values.map(\.self) }) {
             destination.beginStop(deadline: .zero)
+            // One that has a thread is closed there, now or later; one without has nobody else.
+            _ = destination.waitForEnd(until: .zero)
         }
     }
 
@@ -90,8 +108,6 @@ final class ExportHub: Sendable {
         let number = String(UInt64.random(in: 0...UInt64.max), radix: 16)
         return name + "-" + String(repeating: "0", count: 16 - number.utf8.count) + number
     }
-
-    var rules: DestinationRules { settings.rules }
 
     /// The next record of this sender.
     func record(_ data: ExportData, _ options: [JournalField]) -> ExportRecord {

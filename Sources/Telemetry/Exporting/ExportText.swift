@@ -7,7 +7,7 @@ extension ExportData {
         switch self {
         case .bytes(let bytes): return bytes
         case .value(.string(let text)): return Array(text.utf8) + [0x0A]
-        case .value(let value): return Array(try value.json().utf8) + [0x0A]
+        case .value(let value): return try value.jsonLine()
         }
     }
 }

@@ -16,7 +16,8 @@ public final class ExporterPool: Exporter {
     /// A pool.
     ///
     /// - `transform` is applied once to each record, before it is sent or stored; those of members are off then.
-    /// - `numThreads`: how many members `send` serves at the same time when it waits; 1 or more. When it does not
+    /// - `numThreads`: how many members `send` serves at the same time when it waits; 1 or more. With 1 a member
+    ///   that keeps its time limit (`Exporter.keepsTimeLimit`) is called on the sender's thread. When it does not
     ///   wait each member works on its own.
     /// - `waitForResult`: false makes `send` return at once with nothing: the record is put into the spool, and
     ///   each member's thread delivers what it owes in order, with back-off when that fails.
@@ -44,16 +45,14 @@ public final class ExporterPool: Exporter {
         self.name =
             name
             ?? "exporterpool_\(Self.madeCount.wrappingAdd(1, ordering: .relaxed).oldValue)"
-        let rules = DestinationRules(
-            retry: retry, timeout: timeout, isBackground: !waitForResult, isManual: manualReexport,
-            saves: saveUnsentData, clock: clock,
-            deadLetters: deadLetters ?? (useMemory ? nil : DeadLetters(inDirectory: spoolDirectory))
-        )
-        let settings = ExportHub.Settings(
-            transform: transform, waitsForResult: waitForResult, numThreads: numThreads,
-            spoolDirectory: spoolDirectory, source: source, firstSeq: firstSeq, rules: rules)
         hub = try ExportHub(
-            name: self.name, settings: settings, useMemory: useMemory, limits: spoolLimits)
+            name: self.name,
+            settings: .init(
+                transform: transform, numThreads: numThreads, waitForResult: waitForResult,
+                useMemory: useMemory, manualReexport: manualReexport,
+                spoolDirectory: spoolDirectory, spoolLimits: spoolLimits,
+                saveUnsentData: saveUnsentData, timeout: timeout, retry: retry,
+                deadLetters: deadLetters, source: source, firstSeq: firstSeq, clock: clock))
         members = Mutex([])
         for exporter in exporters { try addExporter(exporter) }
     }

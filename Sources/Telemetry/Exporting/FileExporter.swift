@@ -44,6 +44,9 @@ public final class FileExporter: Exporter {
     /// Lines are written with one call for so many records.
     public var maximumBatchCount: Int { 1000 }
 
+    /// A call of the system, as for anybody who writes to a file: one on a file system that hangs, hangs.
+    public var keepsTimeLimit: Bool { true }
+
     /// Opens or makes the file.
     ///
     /// - `append`: false empties a file that is there.

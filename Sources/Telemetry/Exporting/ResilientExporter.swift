@@ -24,16 +24,14 @@ public final class ResilientExporter: Exporter {
                 "'\(exporter.name)' has a spool of its own: use it as it is")
         }
         self.exporter = exporter
-        let rules = DestinationRules(
-            retry: retry, timeout: timeout, isBackground: !waitForResult, isManual: manualReexport,
-            saves: saveUnsentData, clock: clock,
-            deadLetters: deadLetters ?? (useMemory ? nil : DeadLetters(inDirectory: spoolDirectory))
-        )
-        let settings = ExportHub.Settings(
-            transform: transform, waitsForResult: waitForResult, spoolDirectory: spoolDirectory,
-            source: source, firstSeq: firstSeq, rules: rules)
         hub = try ExportHub(
-            name: exporter.name, settings: settings, useMemory: useMemory, limits: spoolLimits)
+            name: exporter.name,
+            settings: .init(
+                transform: transform, waitForResult: waitForResult, useMemory: useMemory,
+                manualReexport: manualReexport, spoolDirectory: spoolDirectory,
+                spoolLimits: spoolLimits, saveUnsentData: saveUnsentData, timeout: timeout,
+                retry: retry, deadLetters: deadLetters, source: source, firstSeq: firstSeq,
+                clock: clock))
         hub.resume([leaf])
     }
 

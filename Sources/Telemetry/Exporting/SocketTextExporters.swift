@@ -10,59 +10,29 @@ internal import Synchronization
 public final class TCPTextExporter: Exporter {
     /// The name.
     public let name: String
-    private let host: String
-    private let port: UInt16
-    private let interruption: Interruption
-    private let resolver: HostResolver
-    private let connection = Mutex<ConnectedSocket?>(nil)
+    private let place: TextPlace
 
     /// An exporter to a port of a host, by name or number; `tcp:HOST:PORT` unless another name is given. It
     /// connects with the first delivery.
     public init(host: String, port: UInt16, name: String? = nil) throws(ExportError) {
-        try checkAddress(host, port)
-        self.host = host
-        self.port = port
         self.name = name ?? "tcp:\(host):\(port)"
-        interruption = Interruption()
-        resolver = HostResolver(
-            host: host, port: port, kind: Int32(SOCK_STREAM.rawValue), interruption)
+        place = try TextPlace(host: host, port: port, SOCK_STREAM)
     }
 
     /// Many lines make one packet.
     public var maximumBatchCount: Int { 500 }
 
+    /// Every wait for the network has the limit.
+    public var keepsTimeLimit: Bool { true }
+
     /// Sends lines.
     public func deliver(_ records: [ExportRecord], within limit: Duration) -> [ExportOutcome] {
-        let deadline = SystemExportClock().now + limit
-        interruption.clear()
-        let socket: ConnectedSocket
-        do throws(HostResolver.Failure) {
-            socket = try connected(until: deadline)
-        } catch {
-            let reason = "\(host) port \(port): \(error.reason)"
-            return records.map { _ in .retryable(reason: reason, after: nil) }
-        }
-        return send(records, socket, deadline)
-    }
-
-    private func connected(until deadline: Duration) throws(HostResolver.Failure) -> ConnectedSocket
-    {
-        if let there = connection.withLock({ $0 }), !there.isClosedByPeer { return there }
-        connection.withLock { $0 = nil }
-        let made = try ConnectedSocket.connected(
-            try resolver.addresses(until: deadline), kind: Int32(SOCK_STREAM.rawValue),
-            interruption, until: deadline)
-        connection.withLock { $0 = made }
-        return made
-    }
-
-    private func send(
-        _ records: [ExportRecord], _ socket: ConnectedSocket, _ deadline: Duration
-    ) -> [ExportOutcome] {
+        let deadline = place.begin(limit)
         let lines = ExportLines(records)
-        let (count, problem) = socket.send(
-            lines.lines.flatMap(\.self), interruption, until: deadline)
-        if problem != nil { connection.withLock { $0 = nil } }
+        // Without a connection nothing is tried; what can't be written is refused when there is one.
+        if place.isClosedByPeer { place.close() }
+        let (count, problem) = place.send(lines.lines.flatMap(\.self), until: deadline)
+        if problem != nil { place.close() }
         var outcomes: [ExportOutcome] = []
         var end = 0
         for line in lines.lines {
@@ -70,23 +40,24 @@ public final class TCPTextExporter: Exporter {
             outcomes.append(
                 end <= count
                     ? .delivered(.null)
-                    : .retryable(reason: "\(host) port \(port): \(problem ?? "")", after: nil))
+                    : .retryable(reason: problem ?? "", after: nil))
         }
         guard outcomes.count < records.count else { return outcomes }
         if let flaw = lines.flaw, problem == nil {
             outcomes.append(.permanent(reason: flaw))
         }
         while outcomes.count < records.count {
-            outcomes.append(.retryable(reason: "an earlier record failed", after: nil))
+            outcomes.append(
+                .retryable(reason: problem ?? "an earlier record failed", after: nil))
         }
         return outcomes
     }
 
     /// Ends a wait for the network.
-    public func interrupt() { interruption.raise() }
+    public func interrupt() { place.interrupt() }
 
     /// Ends the connection.
-    public func close() { connection.withLock { $0 = nil } }
+    public func close() { place.close() }
 }
 
 /// Sends records as text in datagrams, one for each: a line, or bytes as they are, as Graphite's and StatsD's
@@ -100,30 +71,23 @@ public final class UDPTextExporter: Exporter {
 
     /// The name.
     public let name: String
-    private let host: String
-    private let port: UInt16
-    private let interruption: Interruption
-    private let resolver: HostResolver
-    private let socket = Mutex<ConnectedSocket?>(nil)
+    private let place: TextPlace
 
     /// An exporter to a port of a host, by name or number; `udp:HOST:PORT` unless another name is given.
     public init(host: String, port: UInt16, name: String? = nil) throws(ExportError) {
-        try checkAddress(host, port)
-        self.host = host
-        self.port = port
         self.name = name ?? "udp:\(host):\(port)"
-        interruption = Interruption()
-        resolver = HostResolver(
-            host: host, port: port, kind: Int32(SOCK_DGRAM.rawValue), interruption)
+        place = try TextPlace(host: host, port: port, SOCK_DGRAM)
     }
 
     /// Many for one look at the clock.
     public var maximumBatchCount: Int { 64 }
 
+    /// Every wait for the network has the limit.
+    public var keepsTimeLimit: Bool { true }
+
     /// Sends a datagram for each record.
     public func deliver(_ records: [ExportRecord], within limit: Duration) -> [ExportOutcome] {
-        let deadline = SystemExportClock().now + limit
-        interruption.clear()
+        let deadline = place.begin(limit)
         return deliverInOrder(records) { deliver($0, deadline) }
     }
 
@@ -136,35 +100,64 @@ public final class UDPTextExporter: Exporter {
             return .permanent(
                 reason: "\(bytes.count) bytes, a datagram has \(Self.maximumDatagramBytes)")
         }
+        let problem = place.send(bytes, until: deadline).problem
+        return problem.map { .retryable(reason: $0, after: nil) } ?? .delivered(.null)
+    }
+
+    /// Ends a wait for the network.
+    public func interrupt() { place.interrupt() }
+
+    /// Closes the socket.
+    public func close() { place.close() }
+}
+
+/// Where text goes: a port of a host, with the socket that is connected to it from the first time it is needed.
+private final class TextPlace: Sendable {
+    private let text: String
+    private let kind: Int32
+    private let interruption = Interruption()
+    private let resolver: HostResolver
+    private let socket = Mutex<ConnectedSocket?>(nil)
+
+    init(host: String, port: UInt16, _ kind: __socket_type) throws(ExportError) {
+        guard !host.isEmpty, port > 0 else {
+            throw .invalidConfiguration("a text exporter needs a host and a port from 1 to 65535")
+        }
+        text = "\(host) port \(port)"
+        self.kind = Int32(kind.rawValue)
+        resolver = HostResolver(host: host, port: port, kind: self.kind, interruption)
+    }
+
+    /// Begins a delivery, which ends at the time that is returned.
+    func begin(_ limit: Duration) -> Duration {
+        interruption.clear()
+        return SystemExportClock().now + limit
+    }
+
+    /// Whether the other side has ended the connection.
+    var isClosedByPeer: Bool { socket.withLock { $0 }?.isClosedByPeer == true }
+
+    /// Sends bytes, connecting where that has to be; how many the system took, and why not all.
+    func send(_ bytes: [UInt8], until deadline: Duration) -> (count: Int, problem: String?) {
         do throws(HostResolver.Failure) {
-            let open = try opened(until: deadline)
-            guard let problem = open.send(bytes, interruption, until: deadline).problem else {
-                return .delivered(.null)
-            }
-            return .retryable(reason: "\(host) port \(port): \(problem)", after: nil)
+            let (count, problem) = try connected(until: deadline)
+                .send(bytes, interruption, until: deadline)
+            return (count, problem.map { "\(text): \($0)" })
         } catch {
-            return .retryable(reason: "\(host) port \(port): \(error.reason)", after: nil)
+            return (-1, "\(text): \(error.reason)")
         }
     }
 
-    private func opened(until deadline: Duration) throws(HostResolver.Failure) -> ConnectedSocket {
+    private func connected(until deadline: Duration) throws(HostResolver.Failure) -> ConnectedSocket
+    {
         if let there = socket.withLock({ $0 }) { return there }
         let made = try ConnectedSocket.connected(
-            try resolver.addresses(until: deadline), kind: Int32(SOCK_DGRAM.rawValue),
-            interruption, until: deadline)
+            try resolver.addresses(until: deadline), kind: kind, interruption, until: deadline)
         socket.withLock { $0 = made }
         return made
     }
 
-    /// Ends a wait for the network.
-    public func interrupt() { interruption.raise() }
+    func interrupt() { interruption.raise() }
 
-    /// Closes the socket.
-    public func close() { socket.withLock { $0 = nil } }
-}
-
-private func checkAddress(_ host: String, _ port: UInt16) throws(ExportError) {
-    guard !host.isEmpty, port > 0 else {
-        throw .invalidConfiguration("a text exporter needs a host and a port from 1 to 65535")
-    }
+    func close() { socket.withLock { $0 = nil } }
 }

@@ -21,6 +21,9 @@ public final class StandardOutputExporter: Exporter {
     /// Many lines for one call of the system.
     public var maximumBatchCount: Int { 500 }
 
+    /// It waits for a reader with a limit.
+    public var keepsTimeLimit: Bool { true }
+
     /// Writes lines; a reader that does not read is waited for until the time is over.
     public func deliver(_ records: [ExportRecord], within limit: Duration) -> [ExportOutcome] {
         let deadline = SystemExportClock().now + limit

@@ -1,3 +1,5 @@
+internal import Journal
+
 /// The chunks that wait for one writer, in order and bounded. The writer takes them by `next`, with a
 /// blocking wait or as an async sequence. Any thread may call; each chunk goes to one taker.
 ///

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Journal
 
 /// A bounded queue whose elements a thread of its own takes out, in order. When nobody holds the queue any
 /// more, the thread takes out what is left and ends.

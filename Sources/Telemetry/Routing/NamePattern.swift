@@ -1,3 +1,5 @@
+internal import Journal
+
 /// A pattern of names as a shell has it: `*` is any text, `?` any one character, `[a-c]` one of a set, `[!a-c]`
 /// none of it; all else stands for itself, and a point for a hyphen, too: `worker.*` means `worker-gone`, as
 /// events of the journal have hyphens. The whole name must fit. Characters are Unicode scalars; matching takes
@@ -70,29 +72,8 @@ public struct NamePattern: Sendable, Equatable, CustomStringConvertible {
 
     /// Whether the whole name fits.
     public func matches(_ name: String) -> Bool {
-        let scalars = Array(name.unicodeScalars)
-        var (token, place) = (0, 0)
-        // After a star that did not fit: it takes one character more, and the rest is tried again. Only the
-        // last star ever has to.
-        var retry: (token: Int, place: Int)?
-        while place < scalars.count || token < tokens.count {
-            if token < tokens.count {
-                if tokens[token] == .anyText {
-                    retry = (token + 1, place)
-                    token += 1
-                    continue
-                }
-                if place < scalars.count, Self.fits(tokens[token], scalars[place]) {
-                    token += 1
-                    place += 1
-                    continue
-                }
-            }
-            guard let last = retry, last.place < scalars.count else { return false }
-            retry = (last.token, last.place + 1)
-            (token, place) = (last.token, last.place + 1)
-        }
-        return true
+        Wildcards.match(
+            tokens, Array(name.unicodeScalars), isAny: { $0 == .anyText }, fits: Self.fits)
     }
 
     private static func fits(_ token: Token, _ scalar: Unicode.Scalar) -> Bool {
