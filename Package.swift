@@ -17,6 +17,9 @@ let lifetimes: [SwiftSetting] = strict + [.enableExperimentalFeature("Lifetimes"
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let pages: Target.Dependency = .product(name: "FlyingFox", package: "FlyingFox")
 let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
 
@@ -41,6 +44,7 @@ let package = Package(
     products: [
         .executable(name: "sluice", targets: ["sluice"]),
         .executable(name: "sluice-worker", targets: ["SluiceWorker"]),
+        .executable(name: "sluice-encryption-worker", targets: ["EncryptionWorker"]),
         .library(
             name: "Sluice",
             targets: [
@@ -59,6 +63,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     ],
     targets: [
@@ -78,6 +84,13 @@ let package = Package(
         library("Processors", ["DataProcessing", "NDArrays", "Statistics", "TIFF"]),
         library("WorkerProtocol", ["Wire", "NDArrays", "Statistics"]),
         library("Pipes", ["CLinux"]),
+        library("Keys", ["CLinux", crypto, cryptoExtras, asn1]),
+        library(
+            "Encryption",
+            [
+                "Keys", "DataProcessing", "NDArrays", "Statistics", "Wire", "WorkerProtocol",
+                "CLinux", crypto, cryptoExtras, logging,
+            ]),
         library("Telemetry", ["Statistics", "Journal", "CLinux", logging]),
         .systemLibrary(
             name: "CCURL", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -113,14 +126,17 @@ let package = Package(
             "Commands",
             [
                 "ControllerRuntime", "Endpoints", "FrameReaders", "WorkerProtocol", "NDArrays",
-                "Statistics", "Journal", "RunTelemetry", "Telemetry", "TIFF", "Pipes", arguments,
-                yaml, logging,
+                "Statistics", "Journal", "RunTelemetry", "Telemetry", "TIFF", "Pipes", "Keys",
+                arguments, yaml, logging,
             ]),
         .executableTarget(name: "sluice", dependencies: ["Commands"], swiftSettings: strict),
         // Worker executables
         worker("SluiceWorker", ["Processors"]),
         worker("ExampleWorker", ["Processors", "NDArrays"]),
-        worker("FaultyWorker", ["Processors", "NDArrays", "Statistics", "Wire", "WorkerProtocol"]),
+        worker(
+            "FaultyWorker",
+            ["Encryption", "Processors", "NDArrays", "Statistics", "Wire", "WorkerProtocol"]),
+        worker("EncryptionWorker", ["Encryption", "Keys", "Processors"]),
         // One trial of scripts/bench
         .executableTarget(
             name: "SluiceBenchmark",
@@ -129,6 +145,11 @@ let package = Package(
                 "RunTelemetry", "Journal", logging,
             ],
             path: "Tests/Benchmarks/SluiceBenchmark", swiftSettings: strict),
+        // One trial of scripts/bench --crypto
+        .executableTarget(
+            name: "CryptoBenchmark",
+            dependencies: ["DataProcessing", "Encryption", "NDArrays"],
+            path: "Tests/Benchmarks/CryptoBenchmark", swiftSettings: strict),
         // For processor authors
         library("ProcessorTesting", ["DataProcessing", "NDArrays", "Statistics"]),
         // Tests
@@ -145,8 +166,9 @@ let package = Package(
         .testTarget(
             name: "FuzzingTests",
             dependencies: [
-                "Commands", "ControllerRuntime", "DataProcessing", "FrameReaders", "Journal",
-                "NDArrays", "Statistics", "TIFF", "Wire", "WorkerProtocol", "CLinux", "TestSupport",
+                "Commands", "ControllerRuntime", "DataProcessing", "Encryption", "FrameReaders",
+                "Journal", "Keys", "NDArrays", "Statistics", "TIFF", "Wire", "WorkerProtocol",
+                "CLinux", "TestSupport",
             ],
             path: "Tests/Fuzzing", exclude: ["Dictionaries", "EntryPoint"], swiftSettings: strict),
         tests(
@@ -159,8 +181,8 @@ let package = Package(
             "IntegrationTests",
             [
                 "ControllerRuntime", "Endpoints", "NDArrays", "Statistics", "Journal",
-                "CLinux", "TestSupport", "WorkerProtocol",
-                "SluiceWorker", "ExampleWorker", "FaultyWorker",
+                "CLinux", "Pipes", "TestSupport", "WorkerProtocol",
+                "SluiceWorker", "ExampleWorker", "FaultyWorker", "EncryptionWorker", "Keys",
             ]),
         tests(
             "DataProcessingTests",
@@ -170,6 +192,12 @@ let package = Package(
             [
                 "Processors", "DataProcessing", "ProcessorTesting", "NDArrays", "Statistics",
                 "TIFF", "TestSupport", "ExampleWorker",
+            ]),
+        tests(
+            "EncryptionTests",
+            [
+                "Encryption", "Keys", "DataProcessing", "ProcessorTesting", "NDArrays",
+                "Statistics", "TestSupport", crypto, cryptoExtras,
             ]),
         tests("StatisticsTests", ["Statistics", "TestSupport"]),
         tests(
@@ -209,8 +237,8 @@ let package = Package(
         tests(
             "CommandsTests",
             [
-                "Commands", "ControllerRuntime", "Endpoints", "Journal", "NDArrays", "Pipes",
-                "RunTelemetry", "Statistics", "WorkerProtocol", "TestSupport", arguments,
+                "Commands", "ControllerRuntime", "Endpoints", "Journal", "Keys", "NDArrays",
+                "Pipes", "RunTelemetry", "Statistics", "WorkerProtocol", "TestSupport", arguments,
             ]),
         tests(
             "EndpointsTests",
@@ -223,5 +251,8 @@ let package = Package(
 if let wanted = Context.environment["SLUICE_TARGETS"] {
     let names = Set(wanted.split(separator: " ").map(String.init))
     package.targets.removeAll { !names.contains($0.name) }
-    package.products = []
+    package.products.removeAll { product in
+        guard let executable = product as? Product.Executable else { return true }
+        return !names.isSuperset(of: executable.targets)
+    }
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +29,19 @@ int cl_get_parent_death_signal(void) {
     return prctl(PR_GET_PDEATHSIG, &signal) == 0 ? signal : -1;
 }
 
-int cl_set_dumpable(int dumpable) { return prctl(PR_SET_DUMPABLE, (unsigned long)dumpable); }
+void cl_keep_freed_memory(int kept_byte_count, int largest_byte_count) {
+    // Refused only for numbers that make no sense; it changes nothing but the time that allocations take.
+    mallopt(M_TRIM_THRESHOLD, kept_byte_count);
+    mallopt(M_MMAP_THRESHOLD, largest_byte_count);
+}
+
+int cl_forbid_dumps(void) {
+    struct rlimit none;
+    if (getrlimit(RLIMIT_CORE, &none) != 0) return -1;
+    none.rlim_cur = 0;
+    if (setrlimit(RLIMIT_CORE, &none) != 0) return -1;
+    return prctl(PR_SET_DUMPABLE, 0ul);
+}
 
 int cl_set_child_subreaper(int on) { return prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)on); }
 
@@ -57,7 +71,10 @@ int cl_get_seals(int descriptor) { return fcntl(descriptor, F_GET_SEALS); }
 void *cl_map_shared(int descriptor, int64_t byte_offset, size_t byte_count, int writable) {
     int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
     void *address = mmap(NULL, byte_count, protection, MAP_SHARED, descriptor, (off_t)byte_offset);
-    return address == MAP_FAILED ? NULL : address;
+    if (address == MAP_FAILED) return NULL;
+    // Pixels help nobody in a core dump, make it huge, and may be secret.
+    madvise(address, byte_count, MADV_DONTDUMP);
+    return address;
 }
 
 int cl_unmap(void *address, size_t byte_count) { return munmap(address, byte_count); }

@@ -38,6 +38,7 @@ struct SluiceCommand: AsyncParsableCommand {
                 name: "Processors and frames",
                 subcommands: [
                     ProcessorsCommand.self, NewProcessorCommand.self, SimulateCommand.self,
+                    KeysCommand.self,
                 ]),
         ])
 }

@@ -297,6 +297,11 @@ struct CommitFiles: ~Copyable {
     }
 
     private mutating func nameTaken(_ file: StagedFile, _ closing: Closing) -> String {
+        if file.finalPath.hasSuffix(ReplayEntry.suffix) {
+            return
+                "frame \(closing.key) (unique id \(closing.uniqueId)) is a replay: a frame of this "
+                + "key, run and id was accepted before (\(file.finalPath))"
+        }
         if let ledgerPath = launch.paths?.ledger,
             let owner = owner(of: file.finalPath, ledgerPath: ledgerPath)
         {

@@ -23,6 +23,7 @@ extension Engine {
             tell(place, fate, reason, stage)
         }
         if stage.hold.isHeld { frameEnded(place, fate, stage) }
+        if fate > .processed, !entries[place].claims.isEmpty { removeClaims(of: place) }
         recordClosing(of: place, fate, overload)
         end(place, isLeaf ? fate : nil, overload)
     }
@@ -114,8 +115,8 @@ extension Engine {
 
     /// One holder of bytes less; a free slot of the source goes back to it.
     func release(_ bytes: EntryBytes) {
-        guard case .slot(let poolId, let slot, _) = bytes, let pool = pool(poolId),
-            pool.release(slot), poolId == 0, let again = pool.take()
+        guard case .slot(let poolId, let slot, let byteCount) = bytes, let pool = pool(poolId),
+            pool.release(slot, usedByteCount: byteCount), poolId == 0, let again = pool.take()
         else { return }
         freedSlots.append(again)
     }

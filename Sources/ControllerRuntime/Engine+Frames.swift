@@ -362,6 +362,10 @@ extension Engine {
                 reason: "it is too deep in the pipeline: more than \(FrameKey.maximumDepth) stages "
                     + "behind each other")
         }
+        if let refusal = enter(result.claims, of: place) {
+            if !result.files.isEmpty { jobs.append(.discard(files: result.files)) }
+            return close(place, .failed, reason: refusal)
+        }
         if entries[place].isRepeated {
             // Its files were committed before.
             if !result.files.isEmpty { jobs.append(.discard(files: result.files)) }

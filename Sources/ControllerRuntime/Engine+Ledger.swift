@@ -49,12 +49,21 @@ extension Engine {
         if !closings.isEmpty && (!jobs.isEmpty || closings.count >= ClosingBatch.maximumCount) {
             submitClosings()
         }
+        if !newClaims.isEmpty && !jobs.isEmpty { submitClaims() }
         committer.submit(&jobs)
+    }
+
+    /// Hands claims over before everything that waits: in the ledger they stand before the intents and
+    /// closings of their frames.
+    private func submitClaims() {
+        jobs.insert(contentsOf: newClaims.map { .record($0) }, at: 0)
+        newClaims.removeAll(keepingCapacity: true)
     }
 
     /// Hands the closings over behind the jobs that wait.
     func submitClosings() {
         closingsDueAt = .max
+        if !newClaims.isEmpty { submitClaims() }
         guard !closings.isEmpty else { return }
         let count = closings.count
         jobs.append(.closings(closings, highestFrameId: highestFrameId))

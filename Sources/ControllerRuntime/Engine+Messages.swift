@@ -158,6 +158,7 @@ extension Engine {
     private func greeted(by worker: Worker, _ welcome: Welcome) {
         worker.capabilities = welcome.capabilities
         worker.protocolVersion = welcome.version
+        if welcome.capabilities.contains(.wipedSlots) { keepSecret(worker) }
         let needsReferences =
             firstStages.contains(worker.stage) && information.slotByteCount == 0
         if needsReferences && !welcome.capabilities.contains(.references) {
@@ -168,6 +169,34 @@ extension Engine {
                         + "of sluice-worker before it"))
         }
         drive(worker, .welcomed(version: welcome.version))
+    }
+
+    /// What a worker gets and gives lies in its stage's output slots and in those of all stages before it, for
+    /// an unchanged frame is handed on where it is; and it comes through this process, too.
+    private func keepSecret(_ worker: Worker) {
+        var stage: Stage? = stages[worker.stage]
+        while let current = stage {
+            wipe(current.outputPool)
+            let from = current.configuration.from
+            stage = from.flatMap { name in stages.first { $0.name == name } }
+        }
+        wipe(sourcePool)
+        guard !keepsSecrets else { return }
+        keepsSecrets = true
+        if !system.forbidDumps() {
+            record(
+                "core-dumps-allowed",
+                [
+                    "worker": .init(worker.id),
+                    "problem": .string(
+                        "core dumps of the controller can't be turned off, and may hold pixels of "
+                            + "frames that are to be encrypted"),
+                ])
+        }
+    }
+
+    private func wipe(_ pool: SlotPool?) {
+        if let pool, !pool.wipesFreedSlots { pool.wipesFreedSlots = true }
     }
 
     /// An answer is taken only for a request that waits; a late one is dropped, and one to what was

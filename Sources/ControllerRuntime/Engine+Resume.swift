@@ -15,6 +15,7 @@ extension Engine {
         intake.begin(closedCount: resumption.roots.closed)
         highestFrameId = resumption.highestFrameId
         failures = resumption.failures
+        claimed = resumption.claimed
         for stage in stages {
             let counts = resumption.stages[stage.index]
             stage.ledger.restore(counts)

@@ -79,7 +79,7 @@ extension Engine {
     private func greeting(
         of worker: Worker, stage: Stage, pools: [PoolDescription], statusDescriptor: UInt32
     ) -> Hello {
-        var capabilities: Capabilities = [.references, .stagedFiles]
+        var capabilities: Capabilities = [.references, .stagedFiles, .wipedSlots]
         if configuration.plane == .shared { capabilities.formUnion([.sharedPools, .statusPage]) }
         if configuration.durability == .file { capabilities.insert(.syncedFiles) }
         return Hello(
@@ -88,7 +88,8 @@ extension Engine {
             incarnation: UInt32(worker.incarnation), wantsOutputs: stage.wantsOutputs,
             inputChannel: stage.configuration.from ?? information.name,
             outputChannel: stage.consumers.map { stages[$0].name }.joined(separator: ","),
-            logLevel: configuration.logLevel, statusDescriptor: statusDescriptor, pools: pools)
+            logLevel: configuration.logLevel, statusDescriptor: statusDescriptor, pools: pools,
+            placeInStage: UInt32(worker.placeInStage))
     }
 
     private func couldNotSpawn(_ worker: Worker, reason: String) {

@@ -101,6 +101,11 @@ final class Engine {
     /// Closings that the committer does not have yet, and when it gets them at the latest.
     var closings: [Closing] = []
     var closingsDueAt = UInt64.max
+    /// The claims that were accepted in this run, and those that the committer does not have yet.
+    var claimed = ClaimRegister()
+    var newClaims: [LedgerRecord] = []
+    /// Whether a worker has said that its frames are secret.
+    var keepsSecrets = false
     /// Whether no frames are handed out because the ledger can't be written fast enough.
     var isBehind = false
     /// The highest frame id that was accepted.

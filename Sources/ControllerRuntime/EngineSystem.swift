@@ -16,6 +16,10 @@ protocol EngineSystem: AnyObject {
     /// Starts a worker's process; its events come with the number of the worker.
     func spawn(_ order: WorkerSpawn) throws -> any WorkerLink
 
+    /// From now on this process leaves no core dump, and others of this user can't read its memory: frames
+    /// that are secret pass through it. False where the system refused.
+    func forbidDumps() -> Bool
+
     /// Lets a source run on its own; it meets the engine in its intake.
     func startSource(_ driver: SourceDriver) throws
 }

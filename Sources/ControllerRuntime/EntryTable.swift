@@ -45,6 +45,8 @@ struct Entry {
     var isRecorded = false
     /// Whether an earlier life of the run has closed it, and only what comes out of it is wanted again.
     var isRepeated = false
+    /// What it was called where it was sealed, entered for it.
+    var claims: [FrameClaim] = []
     /// Output slots that the worker may fill.
     var leasedSlots: [UInt32] = []
     /// Whether it came back because the place of its files could not take them.

@@ -144,7 +144,7 @@ private struct LedgerRows {
             }
         case .account(let account):
             if account.stage.isEmpty { self.account = account.line }
-        case .directory, .change, .changeTakenBack: break
+        case .directory, .change, .changeTakenBack, .claims: break
         }
     }
 

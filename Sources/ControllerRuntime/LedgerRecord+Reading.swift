@@ -21,9 +21,24 @@ extension LedgerRecord {
                 stage: try reader.readStage(), version: try reader.readUInt64())
         case 14: self = .undone(key: try reader.readKey(), stage: try reader.readStage())
         case 15: self = .account(try LedgerAccount(from: &reader))
+        case 16: self = try Self.claims(from: &reader)
         default: throw reader.error(.unknownValue(field: "ledger record", value: UInt64(kind)))
         }
         try reader.finish()
+    }
+
+    private static func claims(from reader: inout ByteReader) throws(WireError) -> LedgerRecord {
+        let key = try reader.readKey()
+        let stage = try reader.readStage()
+        let count = try reader.readCount(
+            elementByteCount: 20, maximum: ProtocolLimits.maximumClaimCount, field: "claim count")
+        var claims: [FrameClaim] = []
+        for _ in 0..<count {
+            let scope = try reader.readText(
+                maximumByteCount: FrameClaim.maximumScopeByteCount, field: "scope of a claim")
+            claims.append(FrameClaim(scope: scope, key: try reader.readKey()))
+        }
+        return .claims(EntryId(key: key, stage: stage), claims)
     }
 
     private static func intent(from reader: inout ByteReader) throws(WireError) -> LedgerRecord {

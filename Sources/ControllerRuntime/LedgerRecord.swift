@@ -29,6 +29,9 @@ enum LedgerRecord: Equatable, Sendable {
     case undone(key: FrameKey, stage: UInt16)
     /// The account of the run or of a stage at the end.
     case account(LedgerAccount)
+    /// What a frame was called where it was sealed; its intent or closing comes later, and only if it went
+    /// through they count.
+    case claims(EntryId, [FrameClaim])
 }
 
 /// What a run is, as far as another life of it must be the same.
@@ -118,13 +121,14 @@ extension LedgerRecord {
     /// Most bytes of a record's body: 1023 files with two paths of 4096 bytes each, and some.
     static let maximumByteCount = 16 << 20
     /// What the first byte of a body may be.
-    static let kinds: ClosedRange<UInt8> = Kind.run.rawValue...Kind.account.rawValue
+    static let kinds: ClosedRange<UInt8> = Kind.run.rawValue...Kind.claims.rawValue
     /// Most stages of a run: each has a process at least.
     static let maximumStageCount = 4096
 
     private enum Kind: UInt8 {
         case run = 6
         case resumed, directory, intent, closings, reason, change, changeTakenBack, undone, account
+        case claims
     }
 
     /// Whether the files of a frame fit into one intent.
@@ -198,6 +202,14 @@ extension LedgerRecord {
         case .account(let account):
             writer.writeText(account.stage)
             for count in account.counts { writer.writeUInt64(count) }
+        case .claims(let id, let claims):
+            writer.writeKey(id.key)
+            writer.writeUInt16(id.stage)
+            writer.writeCount(claims.count)
+            for claim in claims {
+                writer.writeText(claim.scope)
+                writer.writeKey(claim.key)
+            }
         }
     }
 
@@ -213,6 +225,7 @@ extension LedgerRecord {
         case .changeTakenBack: .changeTakenBack
         case .undone: .undone
         case .account: .account
+        case .claims: .claims
         }
     }
 

@@ -13,6 +13,8 @@ struct ClosedEntry: Equatable, Sendable {
     /// Empty for an entry that went through; for a dropped one the kind of drop.
     var reason = ""
     var source = ""
+    /// What its frame was called where it was sealed; empty of one that did not go through.
+    var claims: [FrameClaim] = []
 }
 
 /// A source frame with the entries of it that were closed.
@@ -149,8 +151,13 @@ struct LedgerReplay: Sendable {
 
     static let maximumProblemCount = 100
 
+    /// The claims of frames that went through.
+    private(set) var claimed = ClaimRegister()
+
     private let keepsOutcomes: Bool
     private var reasons: [EntryId: FrameReason] = [:]
+    /// Claims of frames without closing.
+    private var claims: [EntryId: [FrameClaim]] = [:]
 
     /// A replay of nothing; `keepsOutcomes`: also of the frames that went through it is kept which
     /// were filtered.
@@ -185,6 +192,9 @@ struct LedgerReplay: Sendable {
             changes[Int(stage)].commands.removeAll { $0.version >= version }
         case .undone(let key, let stage): intents[EntryId(key: key, stage: stage)] = nil
         case .account(let account): accounts.append(account)
+        case .claims(let id, let claims):
+            guard isKnown(id.stage) else { return }
+            self.claims[id] = claims
         }
     }
 
@@ -218,10 +228,12 @@ struct LedgerReplay: Sendable {
             entry.reason = reason.reason
             entry.source = reason.source
         }
+        let claims = self.claims.isEmpty ? nil : self.claims.removeValue(forKey: id)
         let frameId = closing.key.frameId
         guard !closed.contains(frameId) else {
             return note("frame \(closing.key) is closed again in stage \(closing.stage)")
         }
+        if let claims, closing.fate <= .processed { accept(claims, &entry) }
         stages[Int(closing.stage)].count(entry)
         let successors = closing.successorCount(consumers: consumers)
         if firstStageCount == 1 && successors == 0 && closing.fate <= .processed
@@ -247,6 +259,17 @@ struct LedgerReplay: Sendable {
         if keepsOutcomes && outcome.letGoBecause != nil { letGoRoots.insert(frameId) }
         let fate = outcome.fate
         close(frameId, fate, reason: fate == .dropped ? root.dropReason(outcome) : "")
+    }
+
+    private mutating func accept(_ claims: [FrameClaim], _ entry: inout ClosedEntry) {
+        let stage = entry.closing.stage
+        entry.claims = claims
+        for claim in claims
+        where claimed.enter(claim, stage: stage, maximumWordCount: .max) == .taken {
+            note(
+                "frame \(entry.closing.key) is a replay in stage \(stage): \(claim.key) of \(claim.scope)"
+            )
+        }
     }
 
     private mutating func close(_ frameId: UInt64, _ fate: FrameFate, reason: String) {
@@ -285,6 +308,7 @@ struct LedgerReplay: Sendable {
         for entry in root.entries {
             if fates.contains(entry.closing.fate) && entry.closing.overload == nil {
                 stages[Int(entry.closing.stage)].count(entry, isTaken: true)
+                for claim in entry.claims { claimed.remove(claim, stage: entry.closing.stage) }
                 result.remaining += 1
             } else {
                 result.entries.append(entry)

@@ -28,7 +28,7 @@ struct OwnedNames {
                         hashes.formUnion(names)
                     }
                 case .run, .resumed, .directory, .reason, .change, .changeTakenBack, .undone,
-                    .account:
+                    .account, .claims:
                     break
                 }
             }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import Pipes
 
@@ -49,6 +50,8 @@ final class ProcessSystem: EngineSystem {
         }
         return .worker(Int(token >> 3), descriptor)
     }
+
+    func forbidDumps() -> Bool { cl_forbid_dumps() == 0 }
 
     func startSource(_ driver: SourceDriver) throws {
         _ = try NamedThread(name: "source") { driver.run() }

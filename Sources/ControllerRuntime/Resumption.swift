@@ -7,6 +7,8 @@ struct Resumption: Sendable {
     struct HalfDone: Equatable, Sendable {
         /// The closed entries.
         var closings: [EntryId: Closing] = [:]
+        /// What their frames were called where they were sealed.
+        var claims: [EntryId: [FrameClaim]] = [:]
         /// Those of which everything that came out of them is closed as well.
         var complete: Set<EntryId> = []
         /// The outcome so far, by entries without successors.
@@ -29,6 +31,8 @@ struct Resumption: Sendable {
     /// Directories in which files were staged.
     var directories: [String]
     var highestFrameId: UInt64
+    /// The claims of frames that went through.
+    var claimed: ClaimRegister
 
     /// What the replay of a ledger leaves to do; it has taken `beginning`.
     init(_ replay: LedgerReplay, _ beginning: LedgerResumption) {
@@ -39,6 +43,7 @@ struct Resumption: Sendable {
         changes = replay.changes
         directories = replay.directories
         highestFrameId = replay.highestFrameId
+        claimed = replay.claimed
         halfDone = [:]
         failures = []
         let names = replay.run?.stages ?? []
@@ -73,6 +78,11 @@ struct Resumption: Sendable {
         halfDone[key.frameId]?.complete.contains(EntryId(key: key, stage: UInt16(stage))) ?? false
     }
 
+    /// The claims of an entry that is closed.
+    func claims(_ key: FrameKey, stage: Int) -> [FrameClaim] {
+        halfDone[key.frameId]?.claims[EntryId(key: key, stage: UInt16(stage))] ?? []
+    }
+
     /// Outputs that an entry had which is closed.
     func outputCount(_ key: FrameKey, stage: Int) -> Int {
         let id = EntryId(key: key, stage: UInt16(stage))
@@ -83,7 +93,10 @@ struct Resumption: Sendable {
 extension Resumption.HalfDone {
     /// What is known of a source frame. `followers` are the stages that take each stage's outputs.
     init(_ root: ReplayedRoot, _ consumers: [Int], _ followers: [[Int]]) {
-        for entry in root.entries { closings[entry.closing.id] = entry.closing }
+        for entry in root.entries {
+            closings[entry.closing.id] = entry.closing
+            if !entry.claims.isEmpty { claims[entry.closing.id] = entry.claims }
+        }
         outcome = root.outcome(consumers: consumers)
         // A child stands behind its parent: from the end on, all of it is known.
         for entry in root.entries.reversed() {

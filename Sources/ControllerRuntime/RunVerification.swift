@@ -127,7 +127,8 @@ private struct FinishedFiles {
         case .intent(let closing, let files): announced[closing.id] = files
         case .undone(let key, let stage): announced[EntryId(key: key, stage: stage)] = nil
         case .closings(let batch): for closing in batch.closings { take(closing) }
-        case .run, .resumed, .directory, .reason, .change, .changeTakenBack, .account: break
+        case .run, .resumed, .directory, .reason, .change, .changeTakenBack, .account, .claims:
+            break
         }
     }
 

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NDArrays
 
 /// Equal places for frames, with a count of who still needs each.
@@ -15,6 +16,13 @@ final class SlotPool {
     private let region: SharedRegion?
     private let descriptors: (readOnly: Int32, writable: Int32)?
     private let base: UnsafeMutableRawPointer
+    /// Whether slots are overwritten when they are free again, because what lies in them is secret.
+    var wipesFreedSlots = false {
+        didSet { if wipesFreedSlots { wipeFreeSlots() } }
+    }
+    /// Slots that were free and not overwritten, for no secret was known then. One that somebody fills since is
+    /// overwritten when it is free again.
+    private(set) var unwiped: Set<UInt32> = []
     private var references: [UInt32]
     private var free: [UInt32]
 
@@ -70,6 +78,26 @@ final class SlotPool {
         return slot
     }
 
+    private func wipeFreeSlots() {
+        for slot in unwiped where references[Int(slot)] == 0 {
+            wipe(slot, usedByteCount: 0)
+        }
+        unwiped = unwiped.filter { references[Int($0)] > 0 }
+    }
+
+    /// Overwrites a slot. Behind its used part there may be more: of a frame that could not be read to its end,
+    /// of an image that was larger before it became smaller. Nobody knows how much, and slots are far
+    /// larger than frames, so the pages there are given back (man 2 MADV_REMOVE) and not written.
+    private func wipe(_ slot: UInt32, usedByteCount: Int) {
+        let start = base + Int(slot) * slotByteCount
+        let known = min(SharedRegion.roundedToPages(usedByteCount), slotByteCount)
+        explicit_bzero(start, known)
+        let rest = slotByteCount - known
+        guard rest > 0 else { return }
+        if isShared, madvise(start + known, rest, MADV_REMOVE) == 0 { return }
+        explicit_bzero(start + known, rest)
+    }
+
     /// One more holder of a slot.
     func retain(_ slot: UInt32) {
         precondition(
@@ -77,13 +105,20 @@ final class SlotPool {
         references[Int(slot)] += 1
     }
 
-    /// One holder less; true when the slot is free now.
+    /// One holder less; true when the slot is free now. `usedByteCount` is how far its last frame reached;
+    /// nil: nobody knows.
     @discardableResult
-    func release(_ slot: UInt32) -> Bool {
+    func release(_ slot: UInt32, usedByteCount: Int? = nil) -> Bool {
         precondition(
             references[Int(slot)] > 0, "slot \(slot) of pool \(poolId) is released once too often")
         references[Int(slot)] -= 1
         guard references[Int(slot)] == 0 else { return false }
+        if wipesFreedSlots {
+            wipe(slot, usedByteCount: usedByteCount ?? slotByteCount)
+            unwiped.remove(slot)
+        } else {
+            unwiped.insert(slot)
+        }
         free.append(slot)
         return true
     }

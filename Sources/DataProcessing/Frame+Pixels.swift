@@ -71,6 +71,17 @@ extension Frame {
         return try replaceBytes(content: .image(newLayout), byteCount: newLayout.byteCount, body)
     }
 
+    /// Gives the frame a payload of any kind, written by `body` from the bytes of the old one: it has to
+    /// write every byte of the new one, which holds anything when it begins.
+    ///
+    /// - Throws: where there is no memory for it, and what `body` throws; then nothing has changed.
+    package func replacePayload<Result>(
+        _ content: FrameContent, byteCount: Int,
+        _ body: (UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try replaceBytes(content: content, byteCount: byteCount, body)
+    }
+
     /// Gives the frame the pixels and the layout of `image`; id, time stamp and attributes stay.
     ///
     /// - Throws: where there is no memory for them.

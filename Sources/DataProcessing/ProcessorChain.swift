@@ -125,6 +125,9 @@ package final class ProcessorChain {
     /// The counters of every processor, which another thread may read while a frame is processed.
     package var counters: [LiveCounters] { links.map(\.counters) }
 
+    /// What the last frame was called where it was sealed, empty unless a processor decrypted it.
+    package var claims: [FrameClaim] { outlet.claims }
+
     /// How many output slots a frame may need at the same time: the product over the chain.
     package var maximumOutputCount: Int {
         links.reduce(1) { product, link in
@@ -140,6 +143,7 @@ package final class ProcessorChain {
         if source === frame { source = nil }
         finish()
         source = frame
+        if !outlet.claims.isEmpty { outlet.claims.removeAll(keepingCapacity: true) }
         if let failure = run(frame, from: 0) {
             finish()
             if let reason = staging?.trouble {

@@ -6,6 +6,8 @@ final class ProcessorOutlet {
     var emitted: [Frame] = []
     /// What was made with `makeFrame` and may be an output.
     var made: [Frame] = []
+    /// What the frame was called where it was sealed, as its decryptors say.
+    var claims: [FrameClaim] = []
     let memory: any FrameMemory
     private var spare: [Frame] = []
 
@@ -48,6 +50,10 @@ extension UserDataProcessor {
         frame.close()
         outlet.emitted.append(frame)
     }
+
+    /// Says what the frame was called where it was sealed. A stage accepts each of these once: where a frame
+    /// of this run had it before, the controller fails this one. Without a pipeline nothing is refused.
+    package func claim(_ claim: FrameClaim) { outlet?.claims.append(claim) }
 
     /// A new image of zeros in an output slot, with id, time stamp and attributes of the frame that
     /// is being processed.

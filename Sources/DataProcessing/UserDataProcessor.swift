@@ -81,6 +81,12 @@ open class UserDataProcessor {
     /// Where the files of frames are written.
     public package(set) var outputFiles: any OutputFileStager = ImmediateOutputFiles()
 
+    /// Names the run and the stage, in all workers alike: what frame ids count in. Not for processors
+    /// whose outputs are to be the same in every run.
+    package var runName = ""
+    /// Whether this is the first life of the first worker of the stage, which says what needs saying once.
+    package var isFirstWorker = true
+
     /// The pipeline around the processor while it is part of one.
     var outlet: ProcessorOutlet?
 }
@@ -102,13 +108,18 @@ extension UserDataProcessor {
         package var metadataQueueMap: [String: MetadataQueue]
         /// Where files are written.
         package var outputFiles: any OutputFileStager
+        /// Names the run and the stage.
+        package var runName: String
+        /// Whether this is the first life of the first worker of the stage.
+        package var isFirstWorker: Bool
 
         /// Surroundings of a processor at place `processorId`.
         package init(
             logger: Logger = Logger(label: "processor"), processorId: Int = 0,
             inputChannel: String = "", outputChannel: String = "",
             objectIdField: String = "uniqueId", metadataQueueMap: [String: MetadataQueue] = [:],
-            outputFiles: any OutputFileStager = ImmediateOutputFiles()
+            outputFiles: any OutputFileStager = ImmediateOutputFiles(), runName: String = "",
+            isFirstWorker: Bool = true
         ) {
             self.logger = logger
             self.processorId = processorId
@@ -117,6 +128,8 @@ extension UserDataProcessor {
             self.objectIdField = objectIdField
             self.metadataQueueMap = metadataQueueMap
             self.outputFiles = outputFiles
+            self.runName = runName
+            self.isFirstWorker = isFirstWorker
         }
     }
 
@@ -129,6 +142,8 @@ extension UserDataProcessor {
         objectIdField = surroundings.objectIdField
         metadataQueueMap = surroundings.metadataQueueMap
         outputFiles = surroundings.outputFiles
+        runName = surroundings.runName
+        isFirstWorker = surroundings.isFirstWorker
     }
 
     /// The own statistics with their declarations, in the declared order; those that are not

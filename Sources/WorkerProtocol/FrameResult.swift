@@ -1,3 +1,4 @@
+package import NDArrays
 package import Wire
 
 /// What became of a frame in a worker.
@@ -60,6 +61,9 @@ package struct FrameResult: Sendable, Hashable {
     package var outputs: [FrameDescriptor]
     /// Files to commit.
     package var files: [StagedFile]
+    /// What the frame was called where it was sealed: the controller refuses the result when it has accepted
+    /// one of these before. Only of frames that went through or were filtered; since version 3.
+    package var claims: [FrameClaim]
     /// CRC32C of the message's payload; nil when it has none, and in version 1.
     package var payloadChecksum: UInt32?
 
@@ -67,7 +71,8 @@ package struct FrameResult: Sendable, Hashable {
     package init(
         outcome: FrameOutcome, uniqueId: UInt64, processingNanoseconds: UInt64 = 0,
         bytesIn: UInt64 = 0, bytesOut: UInt64 = 0, outputCount: UInt32 = 0,
-        outputs: [FrameDescriptor] = [], files: [StagedFile] = [], payloadChecksum: UInt32? = nil
+        outputs: [FrameDescriptor] = [], files: [StagedFile] = [], claims: [FrameClaim] = [],
+        payloadChecksum: UInt32? = nil
     ) {
         self.outcome = outcome
         self.uniqueId = uniqueId
@@ -77,6 +82,7 @@ package struct FrameResult: Sendable, Hashable {
         self.outputCount = outputCount
         self.outputs = outputs
         self.files = files
+        self.claims = claims
         self.payloadChecksum = payloadChecksum
     }
 
@@ -91,7 +97,11 @@ package struct FrameResult: Sendable, Hashable {
         block.set(processingNanoseconds, at: 8)
         block.set(bytesIn, at: 16)
         block.set(bytesOut, at: 24)
-        block.set(outcome.code, at: 32)
+        block.set(claims.isEmpty ? outcome.code : FrameOutcome.claimingCode, at: 32)
+        if !claims.isEmpty {
+            writer.writeClaims(claims)
+            writer.writeUInt8(outcome.code)
+        }
         switch outcome {
         case .processed, .filtered: break
         case .failed(let processorIndex, let reason):
@@ -112,7 +122,13 @@ package struct FrameResult: Sendable, Hashable {
     /// Reads the body of a `result`.
     package init(from reader: inout ByteReader) throws(WireError) {
         let block = try FieldBlock(Self.fixedByteCount, of: &reader)
-        let outcome = try FrameOutcome(code: block.value(at: 32), from: &reader)
+        var code: UInt8 = block.value(at: 32)
+        var claims: [FrameClaim] = []
+        if code == FrameOutcome.claimingCode {
+            claims = try reader.readClaims()
+            code = try reader.readUInt8()
+        }
+        let outcome = try FrameOutcome(code: code, from: &reader)
         let outputCount = try reader.readUInt32()
         let described = try reader.readCount(
             elementByteCount: 30, maximum: ProtocolLimits.maximumOutputCount,
@@ -127,7 +143,7 @@ package struct FrameResult: Sendable, Hashable {
             outcome: outcome, uniqueId: block.value(at: 0),
             processingNanoseconds: block.value(at: 8), bytesIn: block.value(at: 16),
             bytesOut: block.value(at: 24), outputCount: outputCount, outputs: outputs,
-            files: files,
+            files: files, claims: claims,
             payloadChecksum: reader.remainingByteCount >= 4 ? try reader.readUInt32() : nil)
         if let fault { throw reader.error(fault) }
         try reader.finish()
@@ -152,6 +168,10 @@ package struct FrameResult: Sendable, Hashable {
                 field: "output count", value: UInt64(outputCount),
                 maximum: UInt64(ProtocolLimits.maximumOutputCount))
         }
+        if !claims.isEmpty, outcome != .processed, outcome != .filtered {
+            return .unknownValue(
+                field: "outcome of a frame with claims", value: UInt64(outcome.code))
+        }
         if outputs.isEmpty { return nil }
         if outputs.count != Int(outputCount) {
             return .unknownValue(
@@ -167,6 +187,9 @@ package struct FrameResult: Sendable, Hashable {
 }
 
 extension FrameOutcome {
+    /// Stands before claims; the outcome's own code follows them.
+    fileprivate static let claimingCode: UInt8 = 5
+
     fileprivate var code: UInt8 {
         switch self {
         case .processed: 0
@@ -192,6 +215,21 @@ extension FrameOutcome {
 }
 
 extension ByteWriter {
+    fileprivate mutating func writeClaims(_ claims: [FrameClaim]) {
+        writeCount(claims.count, maximum: ProtocolLimits.maximumClaimCount, field: "claim count")
+        for claim in claims {
+            check(
+                claim.scope.utf8.count, maximum: FrameClaim.maximumScopeByteCount,
+                field: "scope of a claim")
+            writeText(claim.scope)
+            writeUInt64(claim.key.frameId)
+            writeUInt64(claim.key.branch)
+            if !claim.key.isWellFormed {
+                refuse(.unknownValue(field: "branch of a claim", value: claim.key.branch))
+            }
+        }
+    }
+
     fileprivate mutating func writeStagedFile(_ file: StagedFile) {
         writeLongText(file.stagedPath)
         writeLongText(file.finalPath)
@@ -205,6 +243,23 @@ extension ByteWriter {
 }
 
 extension ByteReader {
+    fileprivate mutating func readClaims() throws(WireError) -> [FrameClaim] {
+        let count = try readCount(
+            elementByteCount: 20, maximum: ProtocolLimits.maximumClaimCount, field: "claim count")
+        guard count > 0 else { throw error(.unknownValue(field: "claim count", value: 0)) }
+        var claims: [FrameClaim] = []
+        for _ in 0..<count {
+            let scope = try readText(
+                maximumByteCount: FrameClaim.maximumScopeByteCount, field: "scope of a claim")
+            let key = FrameKey(frameId: try readUInt64(), branch: try readUInt64())
+            guard key.isWellFormed else {
+                throw error(.unknownValue(field: "branch of a claim", value: key.branch))
+            }
+            claims.append(FrameClaim(scope: scope, key: key))
+        }
+        return claims
+    }
+
     fileprivate mutating func readStagedFile() throws(WireError) -> StagedFile {
         let stagedPath = try readLongText()
         let finalPath = try readLongText()

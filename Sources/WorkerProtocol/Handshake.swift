@@ -5,8 +5,9 @@ package enum ProtocolVersion {
     /// The oldest that is still spoken. Each version only adds to the one before.
     package static let oldest: UInt16 = 1
     /// The newest: 2 adds the outcome `held`, the capability `syncedFiles`, and the phase `apply` of a
-    /// change of configuration, and checksums of payloads.
-    package static let current: UInt16 = 2
+    /// change of configuration, and checksums of payloads; 3 adds claims
+    /// and the place of a worker in its stage.
+    package static let current: UInt16 = 3
     /// All that are spoken.
     package static let spoken = oldest...current
     /// The first with the outcome `held`.
@@ -17,6 +18,10 @@ package enum ProtocolVersion {
     package static let firstWithPayloadChecksum: UInt16 = 2
     /// The first version in which workers tell of a folder before they stage a file in it.
     package static let firstWithStaging: UInt16 = 2
+    /// The first in which results carry claims.
+    package static let firstWithClaims: UInt16 = 3
+    /// The first in which a greeting tells the place in the stage.
+    package static let firstWithPlaceInStage: UInt16 = 3
 }
 
 /// A pool of slots that a worker inherits as a descriptor.
@@ -98,6 +103,9 @@ package struct Hello: Sendable, Hashable {
     package var statusDescriptor: UInt32
     /// The pools; the one that is writable is for outputs.
     package var pools: [PoolDescription]
+    /// Place of the worker among those of its stage, from 0. Since version 3: a controller that does not speak
+    /// it tells the place in the run alone.
+    package var placeInStage: UInt32
 
     /// A greeting with these facts.
     package init(
@@ -106,7 +114,7 @@ package struct Hello: Sendable, Hashable {
         stageName: String = "", workerId: UInt32 = 0, incarnation: UInt32 = 0,
         wantsOutputs: Bool = false, inputChannel: String = "", outputChannel: String = "",
         logLevel: String = "info", statusDescriptor: UInt32 = noDescriptor,
-        pools: [PoolDescription] = []
+        pools: [PoolDescription] = [], placeInStage: UInt32? = nil
     ) {
         self.versions = versions
         self.capabilities = capabilities
@@ -121,6 +129,7 @@ package struct Hello: Sendable, Hashable {
         self.logLevel = logLevel
         self.statusDescriptor = statusDescriptor
         self.pools = pools
+        self.placeInStage = placeInStage ?? workerId
     }
 
     /// Writes the body of a `hello`.
@@ -146,6 +155,9 @@ package struct Hello: Sendable, Hashable {
             writer.writeBool(pool.isWritable)
             writer.writeUInt64(pool.slotByteCount)
             writer.writeUInt32(pool.slotCount)
+        }
+        if versions.upperBound >= ProtocolVersion.firstWithPlaceInStage {
+            writer.writeUInt32(placeInStage)
         }
         if let fault { writer.refuse(fault) }
     }
@@ -181,6 +193,8 @@ package struct Hello: Sendable, Hashable {
                     isWritable: try reader.readBool(), slotByteCount: try reader.readUInt64(),
                     slotCount: try reader.readUInt32()))
         }
+        let tellsPlace = highest >= ProtocolVersion.firstWithPlaceInStage
+        placeInStage = tellsPlace ? try reader.readUInt32() : workerId
         if let fault { throw reader.error(fault) }
     }
 

@@ -55,6 +55,15 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
     package static let stagedFiles = Capabilities(rawValue: 1 << 3)
     /// Staged files are on the disk (fdatasync) before their result is sent.
     package static let syncedFiles = Capabilities(rawValue: 1 << 4)
+    /// What the worker gets and gives is secret: the controller overwrites the slots that its frames lay in
+    /// when they are free again.
+    package static let wipedSlots = Capabilities(rawValue: 1 << 5)
+}
+
+/// The files by which a worker says that a frame may be accepted once and never again.
+package enum ReplayEntry {
+    /// How their names end. A name that is taken makes the frame a replay.
+    package static let suffix = ".seen"
 }
 
 /// Limits of the fields of messages, each far above real use and low enough that a damaged count is
@@ -93,6 +102,8 @@ package enum ProtocolLimits {
     package static let maximumSeconds: Int64 = 1 << 33
     /// Outputs, leased slots and staged files of one frame (`FrameKey.maximumOutputCount`).
     package static let maximumOutputCount = 1023
+    /// Claims of one frame: a chain with so many decryptors, each inside the other, is no real one.
+    package static let maximumClaimCount = 8
     /// Statistics of one processor.
     package static let maximumStatisticCount = 1 << 12
 }

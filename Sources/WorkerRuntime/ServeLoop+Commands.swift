@@ -74,6 +74,7 @@ extension ServeLoop {
         self.version = version
         var offered: Capabilities = [.sharedPools, .stagedFiles, .references, .syncedFiles]
         if status != nil { offered.insert(.statusPage) }
+        if runtime.keepsFramesSecret { offered.insert(.wipedSlots) }
         let used = offered.intersection(hello.capabilities)
         runtime.core.withLock { core in
             core.workerId = Int(hello.workerId)
@@ -159,7 +160,9 @@ extension ServeLoop {
         chain.place(
             in: UserDataProcessor.Surroundings(
                 logger: Logger(label: "processor"), inputChannel: greeting.inputChannel,
-                outputChannel: greeting.outputChannel, outputFiles: staging))
+                outputChannel: greeting.outputChannel, outputFiles: staging,
+                runName: "\(greeting.runId)/\(greeting.stageName)",
+                isFirstWorker: greeting.placeInStage == 0 && greeting.incarnation == 0))
         // The first worker of a place has made the folders: one that is missing now has vanished.
         let areExpected = greeting.incarnation > 0
         let failure = OutputDirectory.$areExpected.withValue(areExpected) {

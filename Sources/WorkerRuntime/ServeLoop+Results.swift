@@ -34,6 +34,7 @@ extension ServeLoop {
     /// Staged files go with the result; those of a frame that failed, or comes again, are removed before
     /// it is told.
     private mutating func settleFiles() {
+        takeClaims()
         switch result.outcome {
         case .processed, .filtered:
             for file in staging.take() {
@@ -46,6 +47,26 @@ extension ServeLoop {
         case .failed, .held: staging.discard()
         case .returned: break
         }
+    }
+
+    /// What a frame was called elsewhere goes with its result. A controller that does not know of that could
+    /// be given the same frame twice: there it fails.
+    private mutating func takeClaims() {
+        guard let claims = chain?.claims, !claims.isEmpty else { return }
+        switch result.outcome {
+        case .processed, .filtered: break
+        case .failed, .held, .returned: return
+        }
+        guard version >= ProtocolVersion.firstWithClaims else {
+            result.outcome = .failed(
+                processorIndex: FrameOutcome.beforeChain,
+                reason:
+                    "the controller speaks version \(version) of the worker protocol and can't tell "
+                    + "a replay; frames are decrypted from version "
+                    + "\(ProtocolVersion.firstWithClaims) on")
+            return
+        }
+        result.claims = claims
     }
 
     /// Counts the outputs and says where they lie; bytes that go inline are put into `parts`. The number
@@ -94,6 +115,9 @@ extension ServeLoop {
     private var faultOfResult: String? {
         if result.files.count > ProtocolLimits.maximumOutputCount {
             return "it has \(result.files.count) files"
+        }
+        if result.claims.count > ProtocolLimits.maximumClaimCount {
+            return "it was decrypted \(result.claims.count) times"
         }
         for output in result.outputs {
             if let fault = output.fault { return fault }
@@ -168,6 +192,7 @@ extension FrameResult {
         (processingNanoseconds, bytesIn, bytesOut, outputCount) = (0, 0, 0, 0)
         if !outputs.isEmpty { outputs.removeAll(keepingCapacity: true) }
         if !files.isEmpty { files.removeAll(keepingCapacity: true) }
+        if !claims.isEmpty { claims.removeAll(keepingCapacity: true) }
         payloadChecksum = nil
     }
 }

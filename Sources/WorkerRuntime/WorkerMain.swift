@@ -20,8 +20,12 @@ public enum WorkerMain {
     /// Exit codes: 0 told to stop; 2 started by hand, with arguments, or by a controller of another
     /// protocol version; 3 the controller is gone; 4 the input is damaged; 5 a processor could not be put
     /// back to its configuration of before.
+    ///
+    /// With `keepsFramesSecret` the controller overwrites the shared memory that frames of this worker lay
+    /// in, before it is used for others.
     public static func run(
-        processors: [UserDataProcessor.Type], aliases: [String: String] = [:]
+        processors: [UserDataProcessor.Type], aliases: [String: String] = [:],
+        keepsFramesSecret: Bool = false
     ) -> Never {
         answerPeople()
         LineLogHandler.install()
@@ -33,7 +37,7 @@ public enum WorkerMain {
             let runtime = try streams.split { input, output throws(PipeError) in
                 try WorkerRuntime(
                     registry: registry, input: input, output: output,
-                    ownsInheritedDescriptors: true,
+                    ownsInheritedDescriptors: true, keepsFramesSecret: keepsFramesSecret,
                     endAtOnce: { exitCode in _exit(exitCode.rawValue) })
             }
             let result = runtime.run()

@@ -14,6 +14,8 @@ package final class WorkerRuntime: Sendable {
     let software: String
     /// Whether the descriptors named in the greeting are this worker's, to be closed once mapped.
     let ownsInheritedDescriptors: Bool
+    /// Whether slots of this worker's frames are to be overwritten when they are free.
+    let keepsFramesSecret: Bool
     /// Ends the process without further ado: the controller is gone while user code runs.
     let endAtOnce: @Sendable (WorkerExit) -> Void
     let input: InputPort
@@ -27,13 +29,14 @@ package final class WorkerRuntime: Sendable {
     package init(
         registry: ProcessorRegistry, input: consuming OwnedDescriptor,
         output: consuming OwnedDescriptor, software: String = WorkerMain.software,
-        ownsInheritedDescriptors: Bool = false,
+        ownsInheritedDescriptors: Bool = false, keepsFramesSecret: Bool = false,
         endAtOnce: @escaping @Sendable (WorkerExit) -> Void
     ) throws(PipeError) {
         wake = try EventFlag()
         self.registry = registry
         self.software = software
         self.ownsInheritedDescriptors = ownsInheritedDescriptors
+        self.keepsFramesSecret = keepsFramesSecret
         self.endAtOnce = endAtOnce
         self.input = InputPort(input)
         self.output = output

@@ -45,7 +45,8 @@ import Testing
     @Test(arguments: [
         [], ["run"], ["stats"], ["configure"], ["reset-stats"], ["stop"], ["status"], ["verify"],
         ["processors"], ["new-processor"], ["simulate"], ["ledger"], ["retry"], ["events"],
-        ["wait-event"],
+        ["wait-event"], ["export"], ["spool"], ["spool", "ls"], ["spool", "verify"],
+        ["spool", "drain"], ["keys"], ["keys", "generate"], ["keys", "public"], ["keys", "show"],
     ])
     func `help is everywhere`(command: [String]) async {
         #expect(await SluiceProgram.run(command + ["--help"]) == 0)

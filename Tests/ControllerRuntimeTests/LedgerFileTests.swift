@@ -45,6 +45,12 @@ let goldenRecords: [LedgerRecord] = [
         LedgerAccount(
             stage: "", accepted: 21, processed: 1, filtered: 2, failed: 3, quarantined: 4,
             dropped: 5, inFlight: 6, rejected: 7)),
+    .claims(
+        EntryId(key: FrameKey(frameId: 21), stage: 1),
+        [
+            FrameClaim(scope: "key-run", key: FrameKey(frameId: 9)),
+            FrameClaim(scope: "", key: FrameKey(frameId: 8, branch: 1025)),
+        ]),
 ]
 
 private let goldenChanges: Structure = {

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import TestSupport
 import Testing
@@ -75,6 +76,13 @@ struct WorkerProbeTests {
         let error = #expect(throws: ControllerError.self) { try WorkerExecutable.resolve(name) }
         #expect(error?.code == .worker)
         #expect(error?.reason.contains("there is no worker executable") == true)
+    }
+
+    @Test("is found by its name beside the running program")
+    func beside() throws {
+        let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        let name = try #require(program.split(separator: "/").last)
+        #expect(try WorkerExecutable.resolve(String(name)) == program)
     }
 
     @Test("is no folder of that name in PATH")

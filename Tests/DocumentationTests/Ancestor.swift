@@ -17,6 +17,14 @@ enum Ancestor {
             "outputDirectory", "outputFileNameFormat", "nFilesSaved", "nBytesSaved",
             "fileProcessingTime", "fileProcessingRate", "dataStorageRateMBps",
         ],
+        "DataEncryptor": [
+            "privateKeyFilePath", "sign", "process(pvObject)", "nEncrypted", "processingTime",
+            "processingRate",
+        ],
+        "DataDecryptor": [
+            "privateKeyFilePath", "verify", "process(pvObject)", "nDecrypted", "processingTime",
+            "processingRate",
+        ],
         "UserMpDataProcessor": [
             "__init__(processorId=1)", "start()", "configure(configDict)", "process(mpqObject)",
             "stop()", "resetStats()", "getStats()",

@@ -7,9 +7,9 @@ import Testing
 @Suite struct CorpusTests {
     static var targets: [any FuzzTarget.Type] {
         [
-            CommandTexts.self, JournalFiles.self, LedgerFiles.self, NameFormats.self,
-            NumPyFiles.self, PipelineFiles.self, TIFFFiles.self, WireStream.self,
-            WorkerMessages.self,
+            CommandTexts.self, EncryptedFrames.self, JournalFiles.self, LedgerFiles.self,
+            NameFormats.self, NumPyFiles.self, PipelineFiles.self, PvaPyPickles.self,
+            TIFFFiles.self, WireStream.self, WorkerMessages.self,
         ]
     }
 

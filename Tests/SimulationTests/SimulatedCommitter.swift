@@ -15,6 +15,7 @@ final class SimulatedCommitter: CommitQueue {
     private(set) var files: [String: UInt64] = [:]
     /// Frames that the embedding program was told of.
     private(set) var reported: Set<StageKey> = []
+    private var claimed: [EntryId: [FrameClaim]] = [:]
     private var lastCounts = LedgerCounts()
     private var lastReceived: [Double] = []
 
@@ -51,11 +52,22 @@ final class SimulatedCommitter: CommitQueue {
         case .discard(let files): for file in files { staged[file.stagedPath] = nil }
         case .record(.reason(let reason)):
             world.told(StageKey(stage: Int(reason.stage), key: reason.key), reason.fate)
-        case .closings(let closings, _): for closing in closings { world.closed(closing) }
+        case .record(.claims(let id, let claims)):
+            claimed[id] = claims
+        case .closings(let closings, _): for closing in closings { close(closing) }
         case .record, .staging, .log, .end: break
         case .statistics(let record): check(record)
         case .report(let report): note(report.key, report.stage)
         }
+    }
+
+    /// In the ledger the claims of a frame stand before its closing.
+    private func close(_ closing: Closing) {
+        let isExpected = closing.fate <= .processed && world.plan.claims(Int(closing.stage))
+        world.expect(
+            !isExpected || claimed[closing.id]?.map(\.key) == [closing.key],
+            "frame \(closing.key) of stage \(closing.stage) is closed, and its claim is not known")
+        world.closed(closing)
     }
 
     private func stageIndex(_ name: String) -> Int? {
@@ -81,7 +93,7 @@ final class SimulatedCommitter: CommitQueue {
             for file in request.files { publish(file, place) }
             // Of a frame that failed the engine tells itself.
             if let report = request.report { note(report.key, report.stage) }
-            if !request.files.isEmpty { world.closed(request.closing) }
+            if !request.files.isEmpty { close(request.closing) }
         }
         outcomes.append(
             CommitOutcome(

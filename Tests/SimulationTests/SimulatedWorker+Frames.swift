@@ -130,6 +130,9 @@ extension SimulatedWorker {
             counters.values.failed += 1
             result.outcome = .failed(processorIndex: 0, reason: "it is one of those")
         }
+        if world.plan.claims(stage), result.outcome == .processed || result.outcome == .filtered {
+            result.claims = [FrameClaim(scope: "sealed", key: command.key)]
+        }
         if !payload.isEmpty, version >= ProtocolVersion.firstWithPayloadChecksum {
             result.payloadChecksum = payload.withUnsafeBytes { PayloadChecksum.of($0) }
         }

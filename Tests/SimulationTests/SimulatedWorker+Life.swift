@@ -143,6 +143,7 @@ extension SimulatedWorker {
         let kind = world.plan.draw(7, stage, .init(frameId: UInt64(worker)))
         if kind % 5 == 0 { used.remove(.statusPage) }
         if kind % 7 == 0 { used.remove(.sharedPools) }
+        if !world.plan.keepsSecret(stage) { used.remove(.wipedSlots) }
         usesPage = used.contains(.statusPage)
         if !used.contains(.sharedPools) { self.hello.pools = [] }
         version = kind % 11 == 0 ? 1 : ProtocolVersion.current

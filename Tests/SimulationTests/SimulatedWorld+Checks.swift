@@ -72,9 +72,11 @@ extension SimulatedWorld {
         for stage in engine.stages {
             if let pool = stage.outputPool {
                 expect(pool.freeCount == pool.slotCount, "\(stage.name) has lost slots")
+                expectWiped(pool)
             }
         }
         checkSourceSlots(engine)
+        checkSecrets(engine)
         for (number, request) in requests.enumerated() {
             expect(
                 request.answers == 1,
@@ -91,11 +93,38 @@ extension SimulatedWorld {
         account.compare(summary)
     }
 
+    /// A frame of a stage that keeps it secret may have come through any stage before, unchanged.
+    private func checkSecrets(_ engine: Engine) {
+        for worker in engine.workers where worker.capabilities.contains(.wipedSlots) {
+            var stage: Stage? = engine.stages[worker.stage]
+            while let current = stage {
+                expect(
+                    current.outputPool?.wipesFreedSlots != false,
+                    "\(current.name) keeps what is secret in \(engine.stages[worker.stage].name)")
+                stage = engine.stages.first { $0.name == current.configuration.from }
+            }
+            expect(engine.sourcePool?.wipesFreedSlots != false, "the source keeps secrets")
+        }
+    }
+
+    /// Workers that keep frames secret leave nothing of them in shared memory, however they ended.
+    private func expectWiped(_ pool: SlotPool) {
+        // What is not shared is memory of this process, of which nobody says what is in it at first.
+        guard pool.wipesFreedSlots, pool.isShared else { return }
+        // Slots of the source that were free before the first such worker was there belong to the source.
+        for slot in 0..<UInt32(pool.slotCount) where !pool.unwiped.contains(slot) {
+            expect(
+                pool.bytes(of: slot).allSatisfy { $0 == 0 },
+                "slot \(slot) of pool \(pool.poolId) holds bytes of a frame")
+        }
+    }
+
     private func checkSourceSlots(_ engine: Engine) {
         guard let pool = engine.sourcePool, source != nil else { return }
         var free = engine.freedSlots.count
         while let taken = engine.intake.takeSlotAtOnce(), taken != nil { free += 1 }
         expect(free == pool.slotCount, "\(free) of \(pool.slotCount) source slots are free")
+        expectWiped(pool)
     }
 
     private func checkReports(_ engine: Engine) {

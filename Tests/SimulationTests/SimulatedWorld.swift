@@ -102,6 +102,8 @@ final class SimulatedWorld: EngineSystem, @unchecked Sendable {
         return link
     }
 
+    func forbidDumps() -> Bool { true }
+
     func startSource(_ driver: SourceDriver) throws {
         source = SimulatedSource(world: self, driver: driver)
     }

@@ -138,6 +138,13 @@ struct SimulationPlan {
         return [0, 0, 1, 2][Int(draw(2, stage, key) % 4)]
     }
 
+    /// Whether the frames of a stage say what they were called elsewhere: a frame that is given out again must
+    /// never be taken for a replay of itself.
+    func claims(_ stage: Int) -> Bool { draw(8, stage, FrameKey(frameId: 0)) % 2 == 0 }
+
+    /// Whether the workers of a stage keep their frames secret.
+    func keepsSecret(_ stage: Int) -> Bool { draw(11, stage, FrameKey(frameId: 0)) % 3 == 0 }
+
     /// How a frame of the source comes.
     func arrival(_ frameId: UInt64) -> Arrival {
         let number = draw(3, 0, FrameKey(frameId: frameId))

@@ -73,6 +73,14 @@ private let goldenCommands: [GoldenMessage] = [
                     .sharedPools, .references, .statusPage, .stagedFiles, .syncedFiles,
                 ]))
     },
+    GoldenMessage(name: "hello-3", requestId: 1) {
+        .hello(
+            Hello(
+                versions: 1...3,
+                capabilities: [
+                    .sharedPools, .references, .statusPage, .stagedFiles, .syncedFiles, .wipedSlots,
+                ], workerId: 5, placeInStage: 2))
+    },
     GoldenMessage(name: "describe", requestId: 2) { .describe },
     GoldenMessage(name: "start", requestId: 3) {
         var settings = Structure()
@@ -195,6 +203,12 @@ private let goldenAnswers: [GoldenMessage] = [
         .welcome(
             Welcome(version: 2, capabilities: .syncedFiles, processId: 78, software: "worker"))
     },
+    GoldenMessage(name: "welcome-3", requestId: 1) {
+        .welcome(
+            Welcome(
+                version: 3, capabilities: [.syncedFiles, .wipedSlots], processId: 78,
+                software: "worker"))
+    },
     GoldenMessage(name: "welcome", requestId: 1) {
         .welcome(
             Welcome(
@@ -254,6 +268,21 @@ private let goldenAnswers: [GoldenMessage] = [
                     // The CRC32C that the second program computes for "ab".
                     payloadChecksum: 0xE2A2_2936))
         }, payload: Array("ab".utf8)),
+    GoldenMessage(name: "result-claims", requestId: 6) {
+        .result(
+            FrameResult(
+                outcome: .processed, uniqueId: 42, outputCount: 1,
+                claims: [
+                    FrameClaim(scope: "key-run", key: FrameKey(frameId: 9)),
+                    FrameClaim(scope: "", key: FrameKey(frameId: 8, branch: 1025)),
+                ]))
+    },
+    GoldenMessage(name: "result-claims-filtered", requestId: 6) {
+        .result(
+            FrameResult(
+                outcome: .filtered, uniqueId: 42,
+                claims: [FrameClaim(scope: "key-run", key: FrameKey(frameId: 10))]))
+    },
     GoldenMessage(name: "started", requestId: 0) { .started(Started(requestId: 6)) },
     GoldenMessage(name: "configured", requestId: 0) {
         .configured(Configured(version: 2, failure: nil))

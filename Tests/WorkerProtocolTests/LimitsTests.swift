@@ -223,7 +223,7 @@ struct LimitsTests {
         }
         // The slot size is the field before the last.
         let good = try hello(pool()).body()
-        let place = good.count - 12
+        let place = good.count - 16
         #expect(isRefused(.hello, try body(hello(pool()), [1], at: place)))
         #expect(isRefused(.hello, try body(hello(pool()), [0xFF, 0xFF], at: place + 6)))
     }
@@ -238,6 +238,9 @@ struct LimitsTests {
         var file = StagedFile(
             stagedPath: "a", finalPath: "b", byteCount: 1, checksum: nil, mayReplace: false)
         file.byteCount = .max
+        let claim = FrameClaim(
+            scope: String(repeating: "s", count: FrameClaim.maximumScopeByteCount),
+            key: FrameKey(frameId: 2))
         for result in [
             FrameResult(outcome: .processed, uniqueId: 1, processingNanoseconds: .max),
             FrameResult(outcome: .processed, uniqueId: 1, bytesIn: .max),
@@ -247,12 +250,30 @@ struct LimitsTests {
             FrameResult(outcome: .processed, uniqueId: 1, outputCount: 0, outputs: [output]),
             FrameResult(outcome: .processed, uniqueId: 1, outputCount: 1, outputs: [reference]),
             FrameResult(outcome: .processed, uniqueId: 1, files: [file]),
+            FrameResult(outcome: .held(reason: ""), uniqueId: 1, claims: [claim]),
+            FrameResult(
+                outcome: .processed, uniqueId: 1, claims: Array(repeating: claim, count: 9)),
+            FrameResult(
+                outcome: .processed, uniqueId: 1,
+                claims: [FrameClaim(scope: claim.scope, key: FrameKey(frameId: 0, branch: 1024))]),
+            FrameResult(
+                outcome: .processed, uniqueId: 1,
+                claims: [FrameClaim(scope: claim.scope + "s", key: claim.key)]),
         ] {
             #expect(throws: WireError.self) { try AnyMessage.result(result).body() }
         }
         let message = AnyMessage.result(FrameResult(outcome: .processed, uniqueId: 1))
         for place in [8, 16, 24] {
             #expect(isRefused(.result, try body(message, [0xFF], at: place + 7)))
+        }
+        let claiming = AnyMessage.result(
+            FrameResult(outcome: .filtered, uniqueId: 1, claims: [claim]))
+        // The number of claims, their branch, and the outcome behind them.
+        let end = 33 + 4 + 4 + claim.scope.utf8.count + 16
+        #expect(isRefused(.result, try body(claiming, [0], at: 33)))
+        #expect(isRefused(.result, try body(claiming, [0xFF], at: end - 1)))
+        for code: UInt8 in [2, 3, 4, 5] {
+            #expect(isRefused(.result, try body(claiming, [code], at: end)))
         }
     }
 

@@ -76,8 +76,9 @@ struct RandomMessages {
 
     private mutating func hello() -> Hello {
         let count = upTo(4)
+        let highest = UInt16(1 + upTo(3))
         return Hello(
-            versions: 1...UInt16(1 + upTo(3)), capabilities: Capabilities(rawValue: random.next()),
+            versions: 1...highest, capabilities: Capabilities(rawValue: random.next()),
             controllerProcessId: UInt32(upTo(1 << 22)), runId: text(), stageName: text(),
             workerId: UInt32(upTo(99)), incarnation: UInt32(upTo(99)), wantsOutputs: flag(),
             inputChannel: text(), outputChannel: text(), logLevel: text(),
@@ -86,7 +87,7 @@ struct RandomMessages {
                 PoolDescription(
                     poolId: UInt16($0), descriptor: UInt32(upTo(60)), isWritable: $0 == 2,
                     slotByteCount: UInt64(1 + upTo(1000)) * 4096, slotCount: UInt32(1 + upTo(99)))
-            })
+            }, placeInStage: highest >= 3 ? UInt32(upTo(99)) : nil)
     }
 
     private mutating func description() -> ProcessorDescription {
@@ -206,8 +207,10 @@ struct RandomMessages {
             .returned(reason: text()), .held(reason: text()),
         ]
         let outputs = try list(3) { try $0.frame(isOutput: true) }
+        let outcome = any(outcomes)
+        let mayClaim = outcome == .processed || outcome == .filtered
         return FrameResult(
-            outcome: any(outcomes), uniqueId: random.next(),
+            outcome: outcome, uniqueId: random.next(),
             processingNanoseconds: UInt64(upTo(1 << 50)), bytesIn: UInt64(upTo(1 << 36)),
             bytesOut: UInt64(upTo(1 << 46)),
             outputCount: UInt32(outputs.isEmpty ? upTo(9) : outputs.count), outputs: outputs,
@@ -215,7 +218,12 @@ struct RandomMessages {
                 StagedFile(
                     stagedPath: $0.text(), finalPath: $0.text(), byteCount: UInt64($0.upTo(99)),
                     checksum: $0.flag() ? nil : UInt32($0.upTo(1 << 31)), mayReplace: $0.flag())
-            }, payloadChecksum: flag() ? nil : UInt32(upTo(1 << 31)))
+            },
+            claims: mayClaim
+                ? list(3) {
+                    FrameClaim(
+                        scope: $0.text(), key: FrameKey(frameId: $0.random.next(), branch: 1025))
+                } : [], payloadChecksum: flag() ? nil : UInt32(upTo(1 << 31)))
     }
 
     private mutating func snapshot() -> WorkerSnapshot {

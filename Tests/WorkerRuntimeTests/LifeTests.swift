@@ -30,7 +30,7 @@ struct LifeTests {
         let client = worker.client
         let welcome = try client.greet(
             Hello(capabilities: Capabilities(rawValue: .max), workerId: 3, incarnation: 2))
-        #expect(welcome.version == 2)
+        #expect(welcome.version == ProtocolVersion.current)
         #expect(welcome.capabilities == [.sharedPools, .stagedFiles, .references, .syncedFiles])
 
         let described = try client.answer(to: try client.send(.describe))

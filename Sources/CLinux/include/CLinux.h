@@ -21,8 +21,14 @@ int cl_set_parent_death_signal(int signal);
 /// The signal set by `cl_set_parent_death_signal`, 0 for none.
 int cl_get_parent_death_signal(void);
 
-/// Whether the process may dump core and be traced (man 2 PR_SET_DUMPABLE).
-int cl_set_dumpable(int dumpable);
+/// From now on the process leaves no core dump, and no other process of this user can read its memory. The
+/// limit alone would not do: a program that gets core dumps through a pipe gets them all the same (man 5 core,
+/// man 2 PR_SET_DUMPABLE). 0, or -1 with errno.
+int cl_forbid_dumps(void);
+
+/// Lets the allocator keep memory that is freed, up to `kept_byte_count`, and take blocks below
+/// `largest_byte_count` from it (mallopt(3), M_TRIM_THRESHOLD and M_MMAP_THRESHOLD).
+void cl_keep_freed_memory(int kept_byte_count, int largest_byte_count);
 
 /// Makes orphaned descendants children of this process (man 2 PR_SET_CHILD_SUBREAPER).
 int cl_set_child_subreaper(int on);

@@ -121,5 +121,9 @@ ledger = (
     + record(13, struct.pack("<HQ", 1, 2))
     + record(14, struct.pack("<QQH", 17, 1, 1))
     + record(15, text("") + struct.pack("<8Q", 21, 1, 2, 3, 4, 5, 6, 7))
+    + record(
+        16,
+        struct.pack("<QQH", 21, 0, 1) + struct.pack("<I", 2)
+        + text("key-run") + struct.pack("<QQ", 9, 0) + text("") + struct.pack("<QQ", 8, 1025))
 )
 pathlib.Path(__file__).with_name("every-record.bin").write_bytes(ledger)

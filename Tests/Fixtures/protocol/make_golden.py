@@ -207,6 +207,14 @@ MESSAGES = {
     "result-held": message(RESULT, 6, result(42, b"\x04" + text("out: No space left on device"))),
     "hello-2": message(HELLO, 1, hello(capabilities=31, newest=2)),
     "welcome-2": message(WELCOME, 1, pack("HQI", 2, 16, 78) + text("worker")),
+    "hello-3": message(HELLO, 1, hello(
+        capabilities=63, worker=5, newest=3) + pack("I", 2)),
+    "welcome-3": message(WELCOME, 1, pack("HQI", 3, 48, 78) + text("worker")),
+    "result-claims": message(RESULT, 6, result(
+        42, b"\x05" + many([text("key-run") + pack("QQ", 9, 0), text("") + pack("QQ", 8, 1025)])
+        + b"\x00", count=1)),
+    "result-claims-filtered": message(RESULT, 6, result(
+        42, b"\x05" + many([text("key-run") + pack("QQ", 10, 0)]) + b"\x01")),
     "started": message(STARTED, 0, pack("Q", 6)),
     "configured": message(CONFIGURED, 0, pack("QH", 2, 0)),
     "configured-failed": message(CONFIGURED, 0, pack("QH", 2, 4) + text("no mask")),
