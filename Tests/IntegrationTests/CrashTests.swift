@@ -58,13 +58,13 @@ struct CrashTests {
 
     @Test(
         "gives a name to one frame, where two want it",
-        arguments: ["renames:20", "renames:7", "undone:3"])
+        arguments: ["renames:5", "renames:20", "renames:80", "undone:3"])
     func sameNames(crash: String) async throws {
         let folder = try TemporaryFolder()
         let worker = try #require(BuiltProducts.executable("sluice-worker"))
         try folder.write(
             """
-            source: {sim: {count: 60, shape: 8x8}}
+            source: {sim: {count: 400, shape: 32x32}}
             stages:
               - name: one
                 worker: \(worker)
