@@ -28,6 +28,10 @@ struct StoppedSpawnTests {
         let sluice = try #require(BuiltProducts.executable("sluice"))
         let run = try CommandRun.start(
             [sluice, "run", "run.yaml", "--run-dir", "run", "--quiet"], in: folder)
+        // Before the run begins, a worker that can't be started ends it.
+        while !text(folder.file("run/journal.jsonl")).contains("\"run-start\"") {
+            await Task.yield()
+        }
         let stopped = try #require(try stopUnstarted(of: run.processId))
         // It hangs for three seconds, then everything is answered again.
         let stop = try await CommandRun.sluice(["stop", "run", "--now"], in: folder)
@@ -79,7 +83,7 @@ struct StoppedSpawnTests {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return "" }
         defer { close(file) }
-        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { bytes in
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 1 << 16) { bytes in
             let count = read(file, bytes.baseAddress!, bytes.count)
             return String(decoding: bytes[..<max(0, count)], as: UTF8.self)
         }
